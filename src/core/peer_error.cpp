@@ -1,0 +1,44 @@
+#include "core/peer_error.h"
+
+#include "core/json.h"
+#include "core/text.h"
+
+namespace pgsync::core {
+
+namespace {
+constexpr size_t kTextLimit = 2000;
+}
+
+RemoteError RemoteError::Of(const Error& error) {
+  return {error.state().c_str(), error.message(), error.detail(), error.hint()};
+}
+
+std::string RemoteError::ToJson() const {
+  JsonWriter json;
+  json.BeginObject().Key("error").BeginObject();
+  json.Field("sqlstate", sqlstate).Field("message", message);
+  if (!detail.empty()) json.Field("detail", detail);
+  if (!hint.empty()) json.Field("hint", hint);
+  json.EndObject().EndObject();
+  return json.Take();
+}
+
+RemoteError RemoteError::FromJson(std::string_view text) {
+  JsonLimits limits;
+  limits.depth = 8;
+  const JsonDocument document = ParseJson(text, "error of the peer", limits);
+  const JsonObject error = JsonObject(document, "error of the peer").Object("error");
+  return {error.String("sqlstate"), error.String("message"), error.StringOr("detail", ""),
+          error.StringOr("hint", "")};
+}
+
+Error RemoteError::ToError() const {
+  Error error(SqlState::Parse(sqlstate), Excerpt(message, kTextLimit));
+  error =
+      std::move(error).WithDetail(detail.empty() ? "remote: the peer raised this error."
+                                                 : Cat("remote: ", Excerpt(detail, kTextLimit)));
+  if (!hint.empty()) error = std::move(error).WithHint(Excerpt(hint, kTextLimit));
+  return error;
+}
+
+}  // namespace pgsync::core

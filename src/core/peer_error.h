@@ -1,0 +1,26 @@
+// An error on its way from one peer to the other.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/error.h"
+
+namespace pgsync::core {
+
+struct RemoteError {
+  std::string sqlstate;
+  std::string message;
+  std::string detail;
+  std::string hint;
+
+  static RemoteError Of(const Error& error);
+  static RemoteError FromJson(std::string_view json);
+  std::string ToJson() const;
+
+  /// The error as the receiving side raises it: SQLSTATE, message and hint of the peer, with
+  /// "remote:" before the detail. Text is cut to a sane length.
+  Error ToError() const;
+};
+
+}  // namespace pgsync::core

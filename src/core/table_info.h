@@ -1,0 +1,71 @@
+// A table's definition as peers tell it to each other, and as sync_get_schema() shows it: the keys
+// that PhoenixKit uses (table, schema, columns[name, type, nullable, primary_key, default,
+// max_length, precision, scale], primary_key), and beside them what else is needed to carry rows
+// exactly and to build the same table elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.h"
+
+namespace pgsync::core {
+
+struct ColumnInfo {
+  std::string name;
+  /// Usable in DDL: with length and precision, qualified unless in pg_catalog, domains kept.
+  std::string type;
+  /// Qualified internal name of the type under all domains ("pg_catalog.int4"), by which both ends
+  /// find out whether they mean the same. Empty where the peer did not tell.
+  std::string base_type;
+  /// pg_type.typcategory of the base type; '\0' unknown.
+  char category = '\0';
+  /// The owner of the table can send and take this type in PostgreSQL's binary form.
+  bool binary = false;
+  bool nullable = true;
+  /// DEFAULT expression as PostgreSQL prints it.
+  std::optional<std::string> default_expression;
+  /// 'a' always, 'd' by default, '\0' no identity column.
+  char identity = '\0';
+  /// GENERATED ALWAYS AS (...) STORED, with default_expression as its expression.
+  bool generated = false;
+  /// Qualified collation where it is not the type's own.
+  std::optional<std::string> collation;
+  std::optional<int64_t> max_length;
+  std::optional<int64_t> precision;
+  std::optional<int64_t> scale;
+};
+
+struct TableInfo {
+  std::string schema;
+  std::string name;
+  std::vector<ColumnInfo> columns;
+  std::vector<std::string> primary_key;  // in key order
+  /// Tables that foreign keys refer to, as written in SQL, unqualified where in schema public.
+  std::vector<std::string> depends_on;
+  /// pg_class.relkind.
+  char kind = 'r';
+
+  const ColumnInfo* FindColumn(std::string_view column) const;
+
+  void Write(JsonWriter& json) const;
+  /// Reads what Write wrote, or a definition in PhoenixKit's keys alone. Raises 08P01.
+  static TableInfo Read(const JsonObject& json);
+};
+
+/// One line of a list of tables.
+struct TableListEntry {
+  std::string schema;
+  std::string name;
+  std::optional<int64_t> row_count;
+  int64_t size_bytes = 0;
+  std::vector<std::string> depends_on;
+
+  void Write(JsonWriter& json) const;
+  static TableListEntry Read(const JsonObject& json);
+};
+
+}  // namespace pgsync::core
