@@ -1,0 +1,93 @@
+#include "net/http_message.h"
+
+#include <cctype>
+
+#include "core/text.h"
+
+namespace pgsync::net {
+
+namespace {
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+std::string Decode(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); i++) {
+    if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
+        HexDigit(text[i + 2]) >= 0) {
+      out.push_back(static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])));
+      i += 2;
+    } else {
+      out.push_back(text[i] == '+' ? ' ' : text[i]);
+    }
+  }
+  return out;
+}
+
+bool EqualFolded(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); i++) {
+    if (std::tolower(static_cast<unsigned char>(a[i])) !=
+        std::tolower(static_cast<unsigned char>(b[i]))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (EqualFolded(key, name)) return value;
+  }
+  return std::nullopt;
+}
+
+HttpTarget HttpTarget::Parse(const std::string& target) {
+  HttpTarget out;
+  const size_t mark = target.find('?');
+  out.path = target.substr(0, mark);
+  if (mark == std::string::npos) return out;
+  std::string_view rest = std::string_view(target).substr(mark + 1);
+  while (!rest.empty()) {
+    const size_t amp = rest.find('&');
+    const std::string_view pair = rest.substr(0, amp);
+    rest = amp == std::string_view::npos ? std::string_view() : rest.substr(amp + 1);
+    const size_t equals = pair.find('=');
+    if (pair.empty()) continue;
+    out.query.emplace_back(Decode(pair.substr(0, equals)), equals == std::string_view::npos
+                                                               ? std::string()
+                                                               : Decode(pair.substr(equals + 1)));
+  }
+  return out;
+}
+
+std::optional<std::string> HttpTarget::Find(std::string_view name) const {
+  for (const auto& [key, value] : query) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+std::string EncodeQueryValue(std::string_view value) {
+  std::string out;
+  for (unsigned char c : value) {
+    if (std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~') {
+      out.push_back(static_cast<char>(c));
+    } else {
+      out.push_back('%');
+      for (char digit : core::ToHex(std::string_view(reinterpret_cast<const char*>(&c), 1))) {
+        out.push_back(static_cast<char>(std::toupper(digit)));
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace pgsync::net
