@@ -1,0 +1,78 @@
+-- Pages of a table, in the order of its key.
+CREATE TABLE pages (b text, a int, v text, PRIMARY KEY (a, b));
+INSERT INTO pages SELECT chr(96 + i % 3), i / 3, 'v' || i FROM generate_series(1, 12) i;
+SELECT * FROM sync_export('pages', 4);
+SELECT * FROM sync_export('pages', 3, 4);
+SELECT * FROM sync_export('pages', 3, after => '{"a": 1, "b": "a", "v": "not looked at"}');
+SELECT count(*) FROM sync_export('pages', 1000000000000);
+SELECT count(*) FROM sync_export('pages', 0);
+
+-- Bad pages.
+SELECT sync_export('pages', -1);
+SELECT sync_export('pages', 1, -1);
+SELECT sync_export('pages', NULL);
+SELECT sync_export('pages', after => '[1]');
+SELECT sync_export('pages', after => '{"a": 1}');
+SELECT sync_export('pages', after => '{"a": 1, "b": null}');
+SELECT sync_export('pages', after => '{"a": "x", "b": "y"}');
+
+-- A whole table in pages.
+DO $$
+DECLARE last jsonb; r jsonb; n int := 0; seen text[] := '{}';
+BEGIN
+    LOOP
+        EXIT WHEN n > 100;
+        r := NULL;
+        FOR r IN SELECT * FROM sync_export('pages', 5, after => last) LOOP
+            seen := seen || (r->>'v');
+            last := r;
+        END LOOP;
+        EXIT WHEN r IS NULL;
+        n := n + 1;
+    END LOOP;
+    RAISE NOTICE '% pages: %', n, seen;
+END $$;
+
+-- The key's own order counts: enum order, descending indexes, another unique index where there is no primary key.
+CREATE TYPE size AS ENUM ('small', 'large', 'huge');
+CREATE TABLE enum_key (s size PRIMARY KEY);
+INSERT INTO enum_key VALUES ('huge'), ('small'), ('large');
+SELECT * FROM sync_export('enum_key');
+SELECT * FROM sync_export('enum_key', after => '{"s": "small"}');
+CREATE TABLE other_key (x int NOT NULL, y int);
+CREATE UNIQUE INDEX ON other_key (x DESC);
+INSERT INTO other_key VALUES (2, 2), (1, 1), (3, 3);
+SELECT * FROM sync_export('other_key', after => '{"x": 1}');
+
+-- No key: by place; nothing to go on behind.
+CREATE TABLE no_key (x int);
+INSERT INTO no_key VALUES (3), (1), (2);
+SELECT * FROM sync_export('no_key');
+SELECT sync_export('no_key', after => '{"x": 1}');
+
+-- Views can be read, inheritance parents mean themselves, generated columns are left out.
+CREATE VIEW a_view AS SELECT a, v FROM pages WHERE b = 'a';
+SELECT count(*) FROM sync_export('a_view');
+CREATE TABLE parent (x int);
+CREATE TABLE child () INHERITS (parent);
+INSERT INTO parent VALUES (1);
+INSERT INTO child VALUES (2);
+SELECT * FROM sync_export('parent');
+CREATE TABLE generated (x int, y int GENERATED ALWAYS AS (x * 2) STORED);
+INSERT INTO generated VALUES (4);
+SELECT * FROM sync_export('generated');
+SELECT sync_export('pg_class');
+SELECT sync_export(NULL);
+
+-- Names that need quoting.
+CREATE TABLE "We%ird ""Täble""" ("ke y" int PRIMARY KEY, "sel'ect" text, "{}" text);
+INSERT INTO "We%ird ""Täble""" VALUES (1, 'a', 'b'), (2, 'c', 'd');
+SELECT * FROM sync_export('"We%ird ""Täble"""', after => '{"ke y": 1}');
+
+-- Zero columns.
+CREATE TABLE nothing ();
+INSERT INTO nothing DEFAULT VALUES;
+SELECT * FROM sync_export('nothing');
+
+DROP TABLE pages, enum_key, other_key, no_key, child, parent, generated, "We%ird ""Täble""", nothing CASCADE;
+DROP TYPE size;

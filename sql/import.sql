@@ -1,0 +1,79 @@
+-- Importing JSON records: forms, columns, bad input.
+CREATE TABLE goods (id int PRIMARY KEY, name text NOT NULL DEFAULT 'unnamed', price numeric(10,2), twice numeric GENERATED ALWAYS AS (price * 2) STORED);
+CREATE FUNCTION result(r sync_result) RETURNS text LANGUAGE sql AS
+    $$ SELECT format('%s: %s created, %s updated, %s skipped, %s deleted, %s errors', r.table_name, r.created, r.updated, r.skipped, r.deleted, r.error_count) $$;
+CREATE FUNCTION errors(r sync_result) RETURNS TABLE(pos int, key jsonb, sqlstate text, message text) LANGUAGE sql AS
+    $$ SELECT (e->>'position')::int, nullif(e->'key', 'null'), e->>'sqlstate', e->>'message' FROM jsonb_array_elements(r.errors) e $$;
+
+SELECT result(sync_import('goods', '[]'));
+SELECT result(sync_import('goods', '[{"id": 1, "name": "one", "price": 1.5}, {"id": "2"}, {"id": 3.0, "price": "3.25", "twice": 99}]'));
+TABLE goods ORDER BY id;
+
+-- An absent column takes its default, a null is a null; a null key is no key.
+SELECT * FROM errors(sync_import('goods', '[{"id": 4, "name": null}, {"id": null, "name": "x"}, {"name": "y"}]'));
+
+-- A record that is none, a column that is none, values that are none.
+SELECT * FROM errors(sync_import('goods',
+    '[{"id": 5}, 5, null, [1], "x", {"id": 6, "nix": 1}, {"id": "six"}, {"id": 7, "price": {"a": 1}}, {"id": 8, "price": 1e10}, {"id": 9, "name": 9}, {"id": 10, "name": true}]'));
+SELECT id, name FROM goods WHERE id >= 4 ORDER BY id;
+
+-- The same key twice: the later record wins, whatever columns they have.
+TRUNCATE goods;
+SELECT result(sync_import('goods', '[{"id": 1, "name": "a"}, {"id": 1, "price": 1}, {"id": 2, "name": "b"}, {"id": 1.0, "name": "c", "price": 2}]'));
+TABLE goods ORDER BY id;
+
+-- Bad arguments.
+SELECT sync_import('goods', '{"id": 1}');
+SELECT sync_import('goods', '5');
+SELECT sync_import('goods', NULL);
+SELECT sync_import(NULL, '[]');
+SELECT sync_import('goods', '[]', 'replace');
+SELECT sync_import('goods', '[]', NULL);
+SELECT sync_import('goods', '[]', 'skip', -1);
+CREATE VIEW a_view AS SELECT 1 AS id;
+SELECT sync_import('a_view', '[]');
+SELECT sync_import('pg_class', '[]');
+SELECT sync_import('sync_settings', '[]');
+
+-- In a read-only transaction.
+BEGIN READ ONLY;
+SELECT sync_import('goods', '[{"id": 77}]');
+ROLLBACK;
+
+-- Identity columns keep the value that came.
+CREATE TABLE ident (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, x int);
+SELECT result(sync_import('ident', '[{"id": 10, "x": 1}, {"x": 2}]'));
+TABLE ident ORDER BY id;
+
+-- Partitioned tables route, and move a row whose new values belong elsewhere.
+CREATE TABLE parted (id int, day date, v text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+CREATE TABLE parted_24 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE parted_25 PARTITION OF parted FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+SELECT result(sync_import('parted', '[{"id": 1, "day": "2024-03-01", "v": "a"}, {"id": 2, "day": "2025-03-01", "v": "b"}]'));
+SELECT * FROM errors(sync_import('parted', '[{"id": 3, "day": "2026-03-01"}, {"id": 1, "day": "2024-03-01", "v": "c"}]', 'overwrite'));
+SELECT tableoid::regclass, * FROM parted ORDER BY id;
+CREATE TABLE moving (id int, day date, v text) PARTITION BY RANGE (day);
+CREATE TABLE moving_24 PARTITION OF moving FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE moving_25 PARTITION OF moving FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+SELECT result(sync_import('moving', '[{"id": 1, "day": "2024-03-01", "v": "a"}]'));
+
+-- Names that need quoting, '%' and non-ASCII ones.
+CREATE TABLE "We%ird ""Täble""" ("ke y" int PRIMARY KEY, "sel'ect" text, "{}" text, "ROW(" text);
+SELECT result(sync_import('"We%ird ""Täble"""', '[{"ke y": 1, "sel''ect": "it''s", "{}": "%s", "ROW(": "x"}]'));
+SELECT result(sync_import('"We%ird ""Täble"""', '[{"ke y": 1, "sel''ect": "new"}]', 'merge'));
+TABLE "We%ird ""Täble""";
+
+-- A table with a column for every letter of the statements that are written for it.
+CREATE TABLE s (n int PRIMARY KEY, c0 int, t int, later int);
+SELECT result(sync_import('s', '[{"n": 1, "c0": 2, "t": 3, "later": 4}]'));
+SELECT result(sync_import('s', '[{"n": 1, "c0": 20, "t": 30, "later": 40}]', 'overwrite'));
+TABLE s;
+
+-- No columns at all.
+CREATE TABLE nothing ();
+SELECT result(sync_import('nothing', '[{}, {}]'));
+SELECT count(*) FROM nothing;
+
+DROP VIEW a_view;
+DROP TABLE goods, ident, parted, moving, "We%ird ""Täble""", s, nothing;
+DROP FUNCTION result, errors;

@@ -1,0 +1,139 @@
+#include "catalog/names.h"
+
+#include "core/text.h"
+
+extern "C" {
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "nodes/primnodes.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/rel.h"
+#include "utils/varlena.h"
+}
+
+namespace pgsync::catalog {
+
+using core::Cat;
+using core::Error;
+namespace sqlstate = core::sqlstate;
+
+std::string QuoteIdentifier(const std::string& name) {
+  return pg::Call([&] { return quote_identifier(name.c_str()); });
+}
+
+std::string QuoteLiteral(const std::string& text) {
+  return pg::Call([&] { return quote_literal_cstr(text.c_str()); });
+}
+
+std::string TableName::Qualified() const {
+  return Cat(QuoteIdentifier(schema), ".", QuoteIdentifier(name));
+}
+
+std::string TableName::Display() const {
+  return schema == "public" ? QuoteIdentifier(name) : Qualified();
+}
+
+std::string TableName::ForMessage() const {
+  return schema == "public" || schema.compare(0, 7, "pg_temp") == 0 ? name : Cat(schema, ".", name);
+}
+
+TableName ParseTableName(const std::string& text) {
+  struct Parts {
+    const char* schema;
+    const char* name;
+    int count;
+  };
+  const Parts parts = pg::Call([&] {
+    List* names = stringToQualifiedNameList(text.c_str());
+    Parts found = {nullptr, nullptr, list_length(names)};
+    if (found.count == 1) found.name = strVal(linitial(names));
+    if (found.count == 2) {
+      found.schema = strVal(linitial(names));
+      found.name = strVal(lsecond(names));
+    }
+    return found;
+  });
+  if (parts.name == nullptr) {
+    throw Error(sqlstate::kInvalidParameter, Cat("invalid table name \"", text, "\""))
+        .WithHint("Write name or schema.name, quoted as in SQL.");
+  }
+  return {parts.schema ? parts.schema : "public", parts.name};
+}
+
+Oid FindRelation(const TableName& name) {
+  return pg::Call([&] {
+    const Oid schema = get_namespace_oid(name.schema.c_str(), true);
+    return OidIsValid(schema) ? get_relname_relid(name.name.c_str(), schema) : InvalidOid;
+  });
+}
+
+TableName NameOfRelation(Oid relation) {
+  struct {
+    const char* schema;
+    const char* name;
+  } found = pg::Call([&] {
+    decltype(found) names = {nullptr, get_rel_name(relation)};
+    if (names.name) names.schema = get_namespace_name(get_rel_namespace(relation));
+    return names;
+  });
+  if (found.name == nullptr || found.schema == nullptr) {
+    throw Error(sqlstate::kUndefinedTable, Cat("relation with OID ", relation, " does not exist"));
+  }
+  return {found.schema, found.name};
+}
+
+namespace {
+
+struct ExtensionRow {
+  Oid owner;
+  const char* schema;
+};
+
+// get_extension_schema() and a way to the owner are not exported by every version: the row itself.
+ExtensionRow ReadExtension() {
+  return pg::Call([] {
+    ExtensionRow row = {InvalidOid, nullptr};
+    Relation rel = table_open(ExtensionRelationId, AccessShareLock);
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+                CStringGetDatum("sync"));
+    SysScanDesc scan = systable_beginscan(rel, ExtensionNameIndexId, true, nullptr, 1, &key);
+    HeapTuple tuple = systable_getnext(scan);
+    if (HeapTupleIsValid(tuple)) {
+      auto* form = (Form_pg_extension)GETSTRUCT(tuple);
+      row.owner = form->extowner;
+      row.schema = get_namespace_name(form->extnamespace);
+    }
+    systable_endscan(scan);
+    table_close(rel, AccessShareLock);
+    return row;
+  });
+}
+
+ExtensionRow RequireExtension() {
+  const ExtensionRow row = ReadExtension();
+  if (row.schema == nullptr) {
+    throw Error(sqlstate::kNotInPrerequisiteState,
+                "extension sync is not installed in this database")
+        .WithHint("Run CREATE EXTENSION sync.");
+  }
+  return row;
+}
+
+}  // namespace
+
+std::string ExtensionSchema() {
+  return RequireExtension().schema;
+}
+Oid ExtensionOwner() {
+  return RequireExtension().owner;
+}
+
+}  // namespace pgsync::catalog

@@ -1,0 +1,42 @@
+// What may be read, written and shared (spec: what can be shared).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/table.h"
+
+namespace pgsync::catalog {
+
+/// Tables that are never shared unless a session names them: those of PhoenixKit that hold its
+/// bookkeeping and its users' tokens.
+bool IsExcludedName(std::string_view name);
+
+/// Raises unless rows of the relation may be read by the current user: 42809 for what is no table
+/// or view of a permanent schema, 42501 for tables that are refused by name (unless
+/// `named_by_owner`) and for missing SELECT rights, the missing columns in DETAIL.
+void RequireReadable(const Table& table, bool named_by_owner = false);
+
+/// Raises unless the relation can take part in a transfer or an import: as RequireReadable without
+/// the look at rights (the executor looks), and 42809 for views and foreign tables.
+void RequireTransferable(const Table& table, bool named_by_owner = false);
+
+/// SQL condition on `c` (pg_class) and `n` (pg_namespace) for tables that are listed to the current
+/// user, with those of IsExcludedName or without.
+std::string ListedCondition(bool with_excluded_names);
+
+/// What sync_list_tables() shows to the current user, ordered by schema and name. Row counts are
+/// exact (counted as the current user) or the planner's.
+struct ListOptions {
+  std::optional<std::string> schema;  // nullopt: all
+  bool exact_counts = true;
+  bool include_phoenix_kit = true;
+  /// Only these tables, where given: those a session was narrowed to, excluded names and all.
+  std::optional<std::vector<Oid>> only;
+};
+std::vector<core::TableListEntry> ListTables(const ListOptions& options);
+
+/// count(*) as the current user, under the active snapshot.
+int64 CountRows(const Table& table);
+
+}  // namespace pgsync::catalog

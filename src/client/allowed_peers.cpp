@@ -1,0 +1,41 @@
+#include "client/allowed_peers.h"
+
+#include <strings.h>
+
+#include "core/text.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+namespace pgsync::client {
+
+std::function<std::string(const core::IpAddress&)> AddressPolicy(const net::Url& url) {
+  bool any = false;
+  std::vector<core::Cidr> networks;
+  const auto entries = core::SplitList(pg::settings::allowed_peers);
+  for (const std::string& entry : entries) {
+    if (entry == "*" || strcasecmp(entry.c_str(), url.host.c_str()) == 0) any = true;
+    if (const auto network = core::Cidr::Parse(entry)) networks.push_back(*network);
+  }
+  if (entries.empty()) any = pg::Call([] { return superuser(); });
+  const bool insecure = !url.secure() && !pg::settings::allow_insecure;
+  return [=](const core::IpAddress& address) -> std::string {
+    if (address.IsLinkLocal()) {
+      return core::Cat("Address ", address.ToString(),
+                       " is link-local; such are never connected to.");
+    }
+    bool allowed = any;
+    for (const core::Cidr& network : networks)
+      allowed = allowed || network.Contains(address);
+    if (!allowed) {
+      return core::Cat("Address ", address.ToString(), " is not in sync.allowed_peers.");
+    }
+    if (insecure && !address.IsLoopback()) {
+      return core::Cat("Address ", address.ToString(),
+                       " is another machine's, and without TLS only this machine is connected to "
+                       "(sync.allow_insecure is off).");
+    }
+    return std::string();
+  };
+}
+
+}  // namespace pgsync::client

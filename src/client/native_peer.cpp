@@ -1,0 +1,459 @@
+#include "client/native_peer.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "client/allowed_peers.h"
+#include "core/text.h"
+#include "net/dialer.h"
+#include "net/http_client.h"
+#include "pg/encoding.h"
+#include "pg/settings.h"
+#include "pg/wait.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace pgsync::client {
+
+using core::Cat;
+using core::Clock;
+using core::Error;
+using std::chrono::milliseconds;
+namespace settings = pg::settings;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+constexpr milliseconds kBusyRetry{300};
+constexpr milliseconds kGoodbye{2000};
+// A peer that has just lost our connection may need so long to notice.
+constexpr milliseconds kOldConnection{5000};
+constexpr size_t kSmallReply = 64 * 1024;
+
+size_t ReplyLimit() {
+  return static_cast<size_t>(settings::max_message_size_kb) * 1024;
+}
+
+class NativePeer : public Peer {
+ public:
+  NativePeer(net::Url url, milliseconds timeout) : url_(std::move(url)), timeout_(timeout) {}
+
+  void Connect(const NativeCredentials& credentials);
+
+  std::vector<core::TableListEntry> ListTables(const std::optional<std::string>& schema,
+                                               bool exact_counts) override;
+  core::TableInfo GetSchema(const std::string& table) override;
+  int64 Count(const std::string& table) override;
+  void Fetch(const FetchRequest& request,
+             const std::function<void(const std::string&)>& take) override;
+  std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) override;
+  std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request) override;
+  bool Connected() override;
+  void Disconnect() override;
+  PeerFacts Facts() const override;
+
+ private:
+  friend class NativeRowFeed;
+
+  void Dial();
+  void DropConnection();
+  void EnsureConnection();
+  void RequireSameConnection() const;
+  net::HttpResponse Send(const std::string& method, const std::string& operation,
+                         const std::string& body, const char* accept);
+  core::JsonDocument Exchange(const std::string& method, const std::string& operation,
+                              const std::string& body);
+  [[noreturn]] void RaiseRefusal(const net::HttpResponse& response);
+  void CheckIsSync();
+  void SpendCode(const NativeCredentials& credentials);
+
+  /// Runs an exchange: whatever it throws, the connection is of no use if it has not been read to
+  /// the end; a wait that took too long is the caller's time-out.
+  template <typename Body>
+  auto Guarded(Body&& body) -> decltype(body()) {
+    try {
+      return body();
+    } catch (const core::TimeoutError& error) {
+      DropConnection();
+      throw Error(sqlstate::kQueryCanceled, error.message())
+          .WithDetail(
+              Cat("The peer at ", url_.Display(), " was silent for ", timeout_.count(), " ms."))
+          .WithHint("Pass a longer \"timeout\" to sync_connect().");
+    } catch (...) {
+      if (http_ && !http_->reusable()) DropConnection();
+      throw;
+    }
+  }
+
+  net::Url url_;
+  milliseconds timeout_;
+  pg::LatchWaiter waiter_;
+  std::unique_ptr<net::HttpClientConnection> http_;
+  std::string ticket_;
+  std::string direction_;
+  std::string software_;
+  int64 snapshot_at_ = 0;
+  int connection_number_ = 0;
+  int opened_on_ = 0;  // the connection on which tables were opened
+  uint64_t earlier_in_ = 0, earlier_out_ = 0;
+};
+
+// A stream of rows of one table.
+class NativeRowFeed : public engine::RowFeed {
+ public:
+  NativeRowFeed(NativePeer& peer, core::RowsRequest request, const char* media_type)
+      : peer_(peer), request_(std::move(request)), media_type_(media_type) {}
+
+  core::RowHeader Begin() override {
+    return peer_.Guarded([&] {
+      peer_.RequireSameConnection();
+      const net::HttpResponse response =
+          peer_.Send("POST", "rows", pg::ToUtf8(request_.ToJson()), media_type_);
+      if (response.status != 200) peer_.RaiseRefusal(response);
+      reader_ = std::make_unique<core::RowStreamReader>(peer_.http_->body());
+      const core::JsonDocument header = pg::ParsePeerJson(
+          Converted([&] { return reader_->Header(); }), "header of the row stream");
+      return core::RowHeader::FromJson(core::JsonObject(header, "header of the row stream"));
+    });
+  }
+
+  bool Next(core::RowStreamReader::Rows* rows) override {
+    return peer_.Guarded([&] {
+      if (Converted([&] { return reader_->Next(rows); })) return true;
+      // The end of the response itself, so that the connection can be used again.
+      char byte;
+      if (peer_.http_->body().Read(&byte, 1) != 0) {
+        throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+            .WithDetail("Something follows its end.");
+      }
+      return false;
+    });
+  }
+
+  void Drain() override {
+    core::RowStreamReader::Rows rows;
+    while (!reader_->at_end() && Next(&rows))
+      pg::CheckInterrupts();
+  }
+
+ private:
+  // An error frame is the peer's, in UTF-8. What follows it is only the end of the response; where
+  // that does not come, the connection is given up, but the error is still what there is to say.
+  template <typename Body>
+  auto Converted(Body&& body) -> decltype(body()) {
+    try {
+      return body();
+    } catch (const core::TimeoutError&) {
+      throw;
+    } catch (const Error& error) {
+      if (reader_->at_end()) SkipEnd();
+      throw pg::ErrorFromWire(error);
+    }
+  }
+
+  void SkipEnd() {
+    try {
+      char byte;
+      (void)peer_.http_->body().Read(&byte, 1);
+    } catch (const Error& error) {
+      const char* reason = error.what();
+      pg::Call(
+          [&] { ereport(DEBUG1, (errmsg_internal("sync: after an error frame: %s", reason))); });
+    }
+  }
+
+  NativePeer& peer_;
+  core::RowsRequest request_;
+  const char* media_type_;
+  std::unique_ptr<core::RowStreamReader> reader_;
+};
+
+void NativePeer::Dial() {
+  DropConnection();
+  net::DialOptions options;
+  options.ca_file = settings::ssl_ca_file;
+  options.refuse_address = AddressPolicy(url_);
+  if (!waiter_.deadline()) waiter_.set_deadline(Clock::now() + timeout_);
+  auto stream = net::Dial(url_, options, waiter_);
+  http_ = std::make_unique<net::HttpClientConnection>(std::move(stream), url_.Authority());
+  connection_number_++;
+}
+
+void NativePeer::DropConnection() {
+  if (http_) {
+    earlier_in_ += http_->stream().bytes_in();
+    earlier_out_ += http_->stream().bytes_out();
+  }
+  waiter_.Forget();
+  http_.reset();
+}
+
+net::HttpResponse NativePeer::Send(const std::string& method, const std::string& operation,
+                                   const std::string& body, const char* accept) {
+  net::HttpRequest request;
+  request.method = method;
+  request.target = Cat(url_.path, core::kNativePath, operation);
+  request.headers.emplace_back("Accept", accept);
+  if (!ticket_.empty()) request.headers.emplace_back("Authorization", Cat("Bearer ", ticket_));
+  if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+  request.body = body;
+  net::HttpResponse response = http_->Send(request);
+  if (const auto taken = net::FindHeader(response.headers, core::kSnapshotHeader)) {
+    snapshot_at_ = std::strtoll(taken->c_str(), nullptr, 10);
+  }
+  return response;
+}
+
+// Reads the error out of a refusal. What is none of ours came from something else on the way.
+void NativePeer::RaiseRefusal(const net::HttpResponse& response) {
+  const std::string body = http_->ReadBody(ReplyLimit());
+  core::RemoteError remote;
+  try {
+    remote = core::RemoteError::FromJson(body);
+  } catch (const Error&) {
+    throw Error(sqlstate::kProtocolViolation,
+                Cat("the peer at ", url_.Display(), " does not answer as a sync server"))
+        .WithDetail(
+            Cat("It answered with status ", response.status, ": ", core::Excerpt(body, 200)));
+  }
+  throw pg::ErrorFromWire(remote.ToError());
+}
+
+core::JsonDocument NativePeer::Exchange(const std::string& method, const std::string& operation,
+                                        const std::string& body) {
+  EnsureConnection();
+  return Guarded([&] {
+    const net::HttpResponse response = Send(method, operation, body, "application/json");
+    if (response.status != 200) RaiseRefusal(response);
+    return pg::ParsePeerJson(http_->ReadBody(ReplyLimit()), "reply of the peer");
+  });
+}
+
+// Asks what is there, which spends nothing.
+void NativePeer::CheckIsSync() {
+  const net::HttpResponse response = Send("GET", "", "", "application/json");
+  const std::string body = http_->ReadBody(kSmallReply);
+  if (response.status == 503 || response.status == 403) {
+    // Busy, or not without TLS: said by a sync server, if it is in its words.
+    throw core::RemoteError::FromJson(body).ToError();
+  }
+  core::ServerInfo info;
+  try {
+    if (response.status != 200) throw Error(sqlstate::kProtocolViolation, "");
+    const core::JsonDocument document = core::ParseJson(body, "reply of the peer");
+    info = core::ServerInfo::FromJson(core::JsonObject(document, "reply of the peer"));
+  } catch (const Error&) {
+    throw Error(sqlstate::kProtocolViolation,
+                Cat("the peer at ", url_.Display(), " is no sync server"))
+        .WithDetail(Cat("It answered GET ", url_.path, core::kNativePath, " with status ",
+                        response.status, ": ", core::Excerpt(body, 100)))
+        .WithHint("The URL is the one that sync_get_config() shows there as listen_url.");
+  }
+  software_ = info.software;
+  if (std::find(info.versions.begin(), info.versions.end(), core::kNativeVersion) ==
+      info.versions.end()) {
+    throw Error(sqlstate::kProtocolViolation,
+                Cat("the peer at ", url_.Display(),
+                    " speaks no version of the protocol that is known here"))
+        .WithDetail(Cat("It runs sync ", core::Excerpt(info.software, 50), "."));
+  }
+}
+
+void NativePeer::SpendCode(const NativeCredentials& credentials) {
+  core::JsonWriter json;
+  json.BeginObject();
+  if (credentials.code) json.Field("code", *credentials.code);
+  if (credentials.token) json.Field("token", *credentials.token);
+  if (credentials.password) json.Field("password", *credentials.password);
+  json.EndObject();
+  const net::HttpResponse response =
+      Send("POST", "connect", pg::ToUtf8(json.Take()), "application/json");
+  if (response.status != 200) RaiseRefusal(response);
+  const core::JsonDocument document =
+      core::ParseJson(http_->ReadBody(kSmallReply), "reply of the peer");
+  const auto reply = core::ConnectReply::FromJson(core::JsonObject(document, "reply of the peer"));
+  ticket_ = reply.ticket;
+  direction_ = reply.direction;
+}
+
+void NativePeer::Connect(const NativeCredentials& credentials) {
+  const auto deadline = Clock::now() + timeout_;
+  for (;;) {
+    waiter_.set_deadline(deadline);
+    try {
+      Guarded([&] {
+        Dial();
+        CheckIsSync();
+        SpendCode(credentials);
+      });
+      break;
+    } catch (const Error& error) {
+      const bool busy = error.state() == sqlstate::kTooManyConnections;
+      if (!busy || Clock::now() + kBusyRetry >= deadline) throw;
+    }
+    DropConnection();
+    pg::Sleep(kBusyRetry);
+  }
+  waiter_.set_deadline(std::nullopt);
+  waiter_.set_read_limit(timeout_);
+  waiter_.set_write_limit(timeout_);
+}
+
+// Before an exchange: the connection that is there, or a new one with the ticket.
+void NativePeer::EnsureConnection() {
+  if (http_ && http_->reusable() && !net::PeerHasGone(http_->stream().fd())) return;
+  if (ticket_.empty()) {
+    throw Error(sqlstate::kConnectionLost, "not connected to the peer")
+        .WithHint("Connect with sync_connect() and a new code.");
+  }
+  Guarded([&] {
+    const auto give_up = Clock::now() + std::min(kOldConnection, timeout_);
+    for (;;) {
+      waiter_.set_deadline(Clock::now() + timeout_);
+      Dial();
+      snapshot_at_ = 0;
+      const net::HttpResponse response = Send("GET", "session", "", "application/json");
+      if (response.status == 200) {
+        (void)http_->ReadBody(kSmallReply);
+        break;
+      }
+      try {
+        RaiseRefusal(response);
+      } catch (const Error& error) {
+        const bool passing = error.state() == sqlstate::kObjectInUse ||
+                             error.state() == sqlstate::kTooManyConnections;
+        if (!passing || Clock::now() + kBusyRetry >= give_up) {
+          if (error.state() != sqlstate::kInvalidAuthorization) throw;
+          throw Error(sqlstate::kConnectionLost, "connection lost: the peer has ended the session")
+              .WithHint("Connect with sync_connect() and a new code.");
+        }
+      }
+      DropConnection();
+      pg::Sleep(kBusyRetry);
+    }
+    waiter_.set_deadline(std::nullopt);
+  });
+}
+
+void NativePeer::RequireSameConnection() const {
+  if (http_ && http_->reusable() && opened_on_ == connection_number_) return;
+  throw Error(sqlstate::kConnectionLost, "connection lost: the snapshot of this call is gone");
+}
+
+std::vector<core::TableListEntry> NativePeer::ListTables(const std::optional<std::string>& schema,
+                                                         bool exact_counts) {
+  std::string operation = Cat("tables?exact=", exact_counts ? 1 : 0);
+  if (schema) operation += Cat("&schema=", net::EncodeQueryValue(pg::ToUtf8(*schema)));
+  const core::JsonDocument reply = Exchange("GET", operation, "");
+  std::vector<core::TableListEntry> tables;
+  for (const core::JsonObject& entry :
+       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
+    tables.push_back(core::TableListEntry::Read(entry));
+  }
+  return tables;
+}
+
+core::TableInfo NativePeer::GetSchema(const std::string& table) {
+  const core::JsonDocument reply =
+      Exchange("GET", Cat("schema?table=", net::EncodeQueryValue(pg::ToUtf8(table))), "");
+  return core::TableInfo::Read(core::JsonObject(reply, "reply of the peer"));
+}
+
+int64 NativePeer::Count(const std::string& table) {
+  const core::JsonDocument reply =
+      Exchange("GET", Cat("count?table=", net::EncodeQueryValue(pg::ToUtf8(table))), "");
+  return core::JsonObject(reply, "reply of the peer").Int("count");
+}
+
+void NativePeer::Fetch(const FetchRequest& request,
+                       const std::function<void(const std::string&)>& take) {
+  core::RowsRequest rows;
+  rows.table = request.table;
+  rows.limit = request.limit;
+  rows.offset = request.offset;
+  rows.after = request.after;
+  rows.compress = settings::compression;
+  EnsureConnection();
+  opened_on_ = connection_number_;
+  NativeRowFeed feed(*this, std::move(rows), core::kJsonFrameMediaType);
+  feed.Begin();
+  core::RowStreamReader::Rows frame;
+  while (feed.Next(&frame)) {
+    pg::CheckInterrupts();
+    const char* at = frame.data;
+    const char* const end = frame.data + frame.size;
+    for (uint32_t i = 0; i < frame.count; i++) {
+      uint32_t size = 0;
+      at += core::NullBitmapSize(1);
+      if (at > end || !core::GetVarint(&at, end, &size) || static_cast<size_t>(end - at) < size) {
+        throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed");
+      }
+      take(pg::FromUtf8(std::string(at, size)));
+      at += size;
+    }
+  }
+}
+
+std::vector<core::OpenedTable> NativePeer::Open(const std::vector<std::string>& tables) {
+  core::JsonWriter json;
+  json.BeginObject().Field("tables", tables).EndObject();
+  const core::JsonDocument reply = Exchange("POST", "open", pg::ToUtf8(json.Take()));
+  std::vector<core::OpenedTable> opened;
+  for (const core::JsonObject& entry :
+       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
+    opened.push_back(core::OpenedTable::Read(entry));
+  }
+  if (opened.size() != tables.size()) {
+    throw Error(sqlstate::kProtocolViolation, "the peer did not open the tables that were named");
+  }
+  opened_on_ = connection_number_;
+  return opened;
+}
+
+std::unique_ptr<engine::RowFeed> NativePeer::Rows(const core::RowsRequest& request) {
+  return std::make_unique<NativeRowFeed>(*this, request, core::kFrameMediaType);
+}
+
+bool NativePeer::Connected() {
+  return http_ && http_->reusable() && !net::PeerHasGone(http_->stream().fd());
+}
+
+void NativePeer::Disconnect() {
+  if (!Connected()) {
+    DropConnection();
+    ticket_.clear();
+    return;
+  }
+  waiter_.set_deadline(Clock::now() + kGoodbye);
+  try {
+    (void)Send("DELETE", "connect", "", "application/json");
+  } catch (const Error& error) {
+    // The peer finds out when the connection is closed.
+    pg::Call([&] { ereport(DEBUG1, (errmsg_internal("sync: goodbye failed: %s", error.what()))); });
+  }
+  DropConnection();
+  ticket_.clear();
+}
+
+PeerFacts NativePeer::Facts() const {
+  PeerFacts facts;
+  facts.protocol = "native";
+  facts.version = software_;
+  facts.snapshot_at = snapshot_at_;
+  facts.bytes_in = earlier_in_ + (http_ ? http_->stream().bytes_in() : 0);
+  facts.bytes_out = earlier_out_ + (http_ ? http_->stream().bytes_out() : 0);
+  return facts;
+}
+
+}  // namespace
+
+std::unique_ptr<Peer> ConnectNative(const net::Url& url, const NativeCredentials& credentials,
+                                    milliseconds timeout) {
+  auto peer = std::make_unique<NativePeer>(url, timeout);
+  peer->Connect(credentials);
+  return peer;
+}
+
+}  // namespace pgsync::client

@@ -1,0 +1,58 @@
+// A peer, as the client functions see it, whatever protocol it speaks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/native_protocol.h"
+#include "engine/stream_load.h"
+
+namespace pgsync::client {
+
+struct PeerFacts {
+  std::string protocol;   ///< "native"
+  std::string version;    ///< of the peer's software
+  int64 snapshot_at = 0;  ///< TimestampTz by the peer's clock; 0: none taken yet
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+};
+
+struct FetchRequest {
+  std::string table;
+  int64 limit = 100;
+  int64 offset = 0;
+  std::optional<std::string> after;
+};
+
+/// All calls raise the peer's errors with "remote:" in their detail, 08006 where the connection is
+/// lost, 57014 where the peer stays silent for longer than the connection's timeout. After an error
+/// in the middle of an exchange the connection is given up; the next call makes a new one while the
+/// session lasts, with a new snapshot.
+class Peer {
+ public:
+  virtual ~Peer() = default;
+
+  virtual std::vector<core::TableListEntry> ListTables(const std::optional<std::string>& schema,
+                                                       bool exact_counts) = 0;
+  virtual core::TableInfo GetSchema(const std::string& table) = 0;
+  virtual int64 Count(const std::string& table) = 0;
+  /// Calls `take` with each row as JSON text in the database's encoding.
+  virtual void Fetch(const FetchRequest& request,
+                     const std::function<void(const std::string&)>& take) = 0;
+
+  /// Names all tables of a call to the peer at once. What is read until the next Open() comes from
+  /// one snapshot: a connection that is lost meanwhile is an error.
+  virtual std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) = 0;
+  /// The rows of a table that was opened.
+  virtual std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request) = 0;
+
+  virtual bool Connected() = 0;
+  /// Ends the session, as far as the peer can be told within a moment.
+  virtual void Disconnect() = 0;
+  virtual PeerFacts Facts() const = 0;
+};
+
+}  // namespace pgsync::client

@@ -1,0 +1,34 @@
+// The progress of one call: its line in shared memory, and the NOTICE every second for who asked
+// for it (sync.report_progress).
+#pragma once
+
+#include <string>
+
+#include "core/waiter.h"
+#include "pg/guard.h"
+
+namespace pgsync::client {
+
+class ProgressReport {
+ public:
+  ProgressReport(int client, const std::string& peer);
+  ~ProgressReport();
+  ProgressReport(const ProgressReport&) = delete;
+  ProgressReport& operator=(const ProgressReport&) = delete;
+
+  /// The next table; `rows_total` as estimated, -1: not known.
+  void Table(const std::string& table, int64 rows_total);
+  void Phase(const char* phase);
+  void Advance(int64 rows, int64 bytes);
+
+ private:
+  void Notice();
+
+  std::string table_;
+  int64 total_ = -1;
+  int64 done_ = 0;
+  core::Clock::time_point began_ = core::Clock::now();
+  core::Clock::time_point last_notice_ = core::Clock::now();
+};
+
+}  // namespace pgsync::client

@@ -1,0 +1,151 @@
+#include "engine/apply_statements.h"
+
+#include <algorithm>
+
+#include "core/text.h"
+
+namespace pgsync::engine {
+
+using catalog::QuoteIdentifier;
+using core::Cat;
+using core::Join;
+
+namespace {
+
+class Builder {
+ public:
+  Builder(const catalog::Table& target, const std::vector<size_t>& columns, Strategy strategy,
+          bool may_repeat_keys)
+      : target_(target), columns_(columns), strategy_(strategy) {
+    // A key can be matched only where all of it has come.
+    key_ = MatchKey(target, strategy);
+    if (key_ != nullptr) {
+      for (size_t position : key_->columns) {
+        if (!Has(position)) key_ = nullptr;
+        if (key_ == nullptr) break;
+      }
+    }
+    source_ = Cat(kIncomingRelation, " AS s WHERE ", Range());
+    if (key_ != nullptr && may_repeat_keys) {
+      std::vector<std::string> keys;
+      for (size_t position : key_->columns)
+        keys.push_back(Incoming(position));
+      source_ = Cat("(SELECT s.*, pg_catalog.lead(s.n) OVER (PARTITION BY ", Join(keys, ", "),
+                    " ORDER BY s.n) AS later FROM ", kIncomingRelation,
+                    " AS s) AS s WHERE s.later IS NULL AND ", Range());
+    }
+  }
+
+  ApplyStatements Build() const {
+    ApplyStatements statements;
+    statements.insert = Insert();
+    if (key_ != nullptr) {
+      statements.update = Update();
+      statements.exists =
+          Cat("SELECT EXISTS (SELECT FROM ", target_.FromClause(), " AS t, ", kIncomingRelation,
+              " AS s WHERE ", Range(), " AND ", KeyMatches(), ")");
+    }
+    statements.key_json = KeyJson();
+    return statements;
+  }
+
+ private:
+  bool Has(size_t position) const {
+    return std::find(columns_.begin(), columns_.end(), position) != columns_.end();
+  }
+  std::string Incoming(size_t position) const {
+    const auto found = std::find(columns_.begin(), columns_.end(), position);
+    return Cat("s.c", found - columns_.begin());
+  }
+  std::string Name(size_t position) const {
+    return QuoteIdentifier(target_.columns[position].name);
+  }
+  std::string Local(size_t position) const { return Cat("t.", Name(position)); }
+  std::string Range() const {
+    return "s.n OPERATOR(pg_catalog.>=) $1 AND s.n OPERATOR(pg_catalog.<=) $2";
+  }
+
+  std::string KeyMatches() const {
+    std::vector<std::string> parts;
+    for (size_t i = 0; i < key_->columns.size(); i++) {
+      parts.push_back(Cat(Local(key_->columns[i]), " OPERATOR(",
+                          key_->Operator(catalog::Comparison::kEqual, i), ") ",
+                          Incoming(key_->columns[i])));
+    }
+    return Join(parts, " AND ");
+  }
+
+  std::string Update() const {
+    if (strategy_ == Strategy::kSkip) return std::string();
+    std::vector<std::string> sets, local, incoming;
+    for (size_t position : columns_) {
+      if (target_.IsKeyColumn(position)) continue;
+      const std::string value = strategy_ == Strategy::kMerge ? Cat("COALESCE(", Incoming(position),
+                                                                    ", ", Local(position), ")")
+                                                              : Incoming(position);
+      sets.push_back(Cat(Name(position), " = ", value));
+      local.push_back(Local(position));
+      incoming.push_back(value);
+    }
+    if (sets.empty()) return std::string();
+    return Cat("UPDATE ", target_.FromClause(), " AS t SET ", Join(sets, ", "), " FROM ", source_,
+               " AND ", KeyMatches(), " AND ", QuoteIdentifier(catalog::ExtensionSchema()),
+               "._sync_differ(ROW(", Join(local, ", "), "), ROW(", Join(incoming, ", "), "))");
+  }
+
+  std::string Insert() const {
+    std::vector<std::string> names, values;
+    bool identity_always = false;
+    for (size_t position : columns_) {
+      if (strategy_ == Strategy::kAppend && target_.IsPrimaryKeyColumn(position)) continue;
+      names.push_back(Name(position));
+      values.push_back(Incoming(position));
+      identity_always = identity_always || target_.columns[position].identity == 'a';
+    }
+    // Without a list of columns every column takes its default.
+    const std::string list = names.empty() ? std::string() : Cat(" (", Join(names, ", "), ")");
+    std::string sql = Cat("INSERT INTO ", target_.name.Qualified(), list,
+                          identity_always ? " OVERRIDING SYSTEM VALUE" : "", " SELECT ",
+                          Join(values, ", "), " FROM ", source_);
+    if (key_ != nullptr) {
+      sql += Cat(" AND NOT EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ",
+                 KeyMatches(), ")");
+    }
+    return sql;
+  }
+
+  std::string KeyJson() const {
+    if (!target_.row_key) return std::string();
+    std::vector<std::string> pairs;
+    for (size_t position : target_.row_key->columns) {
+      if (!Has(position)) continue;
+      pairs.push_back(Cat(catalog::QuoteLiteral(target_.columns[position].name),
+                          "::pg_catalog.text, ", Incoming(position)));
+    }
+    if (pairs.empty()) return std::string();
+    return Cat("SELECT pg_catalog.jsonb_build_object(", Join(pairs, ", "),
+               ")::pg_catalog.text FROM ", kIncomingRelation, " AS s WHERE ", Range());
+  }
+
+  const catalog::Table& target_;
+  const std::vector<size_t>& columns_;
+  Strategy strategy_;
+  const catalog::Key* key_;  // null: no row can exist already
+  std::string source_;       // the rows of the range, as "s", up to and with a condition
+};
+
+}  // namespace
+
+const catalog::Key* MatchKey(const catalog::Table& target, Strategy strategy) {
+  if (strategy == Strategy::kAppend) return nullptr;
+  if (strategy == Strategy::kSkip) return target.primary_key ? &*target.primary_key : nullptr;
+  return target.row_key ? &*target.row_key : nullptr;
+}
+
+ApplyStatements BuildApplyStatements(const catalog::Table& target,
+                                     const std::vector<size_t>& columns, Strategy strategy,
+                                     bool may_repeat_keys) {
+  return Builder(target, columns, strategy, may_repeat_keys).Build();
+}
+
+}  // namespace pgsync::engine

@@ -1,0 +1,35 @@
+// The SQL with which a batch of incoming rows meets its table.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/table.h"
+#include "engine/strategy.h"
+
+namespace pgsync::engine {
+
+/// Name of the ephemeral relation that holds the batch, as transition tables are held. Its columns
+/// are "n" (position of the row in the input, bigint) and "c0", "c1", ... (the incoming columns).
+inline constexpr char kIncomingRelation[] = "pgsync_incoming";
+
+/// Statements for incoming rows with a fixed set of columns. Each takes the first and the last "n"
+/// as $1 and $2. All names, operators and functions are qualified.
+struct ApplyStatements {
+  std::string update;    ///< existing rows that differ; empty where nothing is ever updated
+  std::string insert;    ///< rows that do not exist
+  std::string key_json;  ///< the key of the rows as JSON; empty without a key
+  std::string exists;    ///< true where the key exists; empty without a key
+};
+
+/// The key by which the strategy finds existing rows; null: every row is inserted. Without a
+/// primary key `skip` inserts, while `overwrite` and `merge` may use another unique index.
+const catalog::Key* MatchKey(const catalog::Table& target, Strategy strategy);
+
+/// `columns`: positions in target.columns, in the order of c0, c1, ... `may_repeat_keys`: a batch
+/// may hold several rows with the same key, of which the last counts.
+ApplyStatements BuildApplyStatements(const catalog::Table& target,
+                                     const std::vector<size_t>& columns, Strategy strategy,
+                                     bool may_repeat_keys);
+
+}  // namespace pgsync::engine

@@ -1,0 +1,74 @@
+#include "engine/column_map.h"
+
+#include "core/text.h"
+
+extern "C" {
+#include "catalog/pg_type.h"
+}
+
+namespace pgsync::engine {
+
+using core::Cat;
+
+namespace {
+
+// Whether values of one type may well have texts that the other takes. Text goes into and comes out
+// of everything; else the kinds must be the same. The rest is up to the type's input, row by row.
+bool Plausible(const core::ColumnInfo& remote, const catalog::Column& local) {
+  const char theirs = remote.category, ours = local.facts.category;
+  if (theirs == '\0' || theirs == ours) {
+    // Types of the user-defined category have nothing in common but that.
+    if (ours == TYPCATEGORY_USER && theirs == TYPCATEGORY_USER) {
+      const auto is_json = [](const std::string& name) {
+        return name == "pg_catalog.json" || name == "pg_catalog.jsonb";
+      };
+      return remote.base_type == local.facts.base_name ||
+             (is_json(remote.base_type) && is_json(local.facts.base_name));
+    }
+    return true;
+  }
+  return theirs == TYPCATEGORY_STRING || ours == TYPCATEGORY_STRING;
+}
+
+}  // namespace
+
+std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalog::Table& local,
+                                     bool drop_extra) {
+  std::vector<MappedColumn> mapped;
+  std::vector<std::string> missing, differing;
+  for (size_t i = 0; i < remote.columns.size(); i++) {
+    const core::ColumnInfo& theirs = remote.columns[i];
+    const size_t position = local.PositionOf(theirs.name);
+    if (position == local.columns.size()) {
+      if (!theirs.generated && !drop_extra)
+        missing.push_back(catalog::QuoteIdentifier(theirs.name));
+      continue;
+    }
+    const catalog::Column& ours = local.columns[position];
+    if (ours.stored_generated()) continue;
+    if (!Plausible(theirs, ours)) {
+      differing.push_back(Cat(catalog::QuoteIdentifier(theirs.name), " is ", theirs.type,
+                              " there and ", ours.type_text, " here"));
+      continue;
+    }
+    const bool binary =
+        theirs.binary && ours.facts.binary && theirs.base_type == ours.facts.base_name;
+    mapped.push_back({i, position, binary});
+  }
+  if (!differing.empty()) {
+    throw core::Error(
+        core::sqlstate::kDatatypeMismatch,
+        Cat("columns of table \"", local.name.ForMessage(), "\" have other types here"))
+        .WithDetail(Cat("Column ", core::Join(differing, "; column "), "."));
+  }
+  if (!missing.empty()) {
+    throw core::Error(
+        core::sqlstate::kDatatypeMismatch,
+        Cat("table \"", local.name.ForMessage(), "\" lacks columns of the peer's table"))
+        .WithDetail(Cat("Missing here: ", core::Join(missing, ", "), "."))
+        .WithHint("Add the columns, or pass drop_extra_columns => true to leave them out.");
+  }
+  return mapped;
+}
+
+}  // namespace pgsync::engine

@@ -1,0 +1,23 @@
+// Which column of a peer's table goes into which of ours, and in which form.
+#pragma once
+
+#include <vector>
+
+#include "catalog/table.h"
+#include "core/native_protocol.h"
+
+namespace pgsync::engine {
+
+struct MappedColumn {
+  size_t remote;  ///< position in the peer's definition
+  size_t local;   ///< position in the local table
+  bool binary;    ///< both ends mean the same type and have a portable binary form for it
+};
+
+/// Maps by name. Stored generated columns here are left out; a generated column of the peer is
+/// taken where ours is an ordinary one. Raises 42804 that names what differs: columns that are
+/// missing here (unless `drop_extra`), and types no text of which could be taken.
+std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalog::Table& local,
+                                     bool drop_extra);
+
+}  // namespace pgsync::engine

@@ -1,0 +1,381 @@
+#include "engine/json_import.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <unordered_set>
+
+#include "core/text.h"
+#include "engine/sequences.h"
+#include "pg/query.h"
+#include "pg/subxact.h"
+#include "rows/canonical.h"
+#include "rows/json_type.h"
+
+extern "C" {
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "tcop/utility.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+}
+
+namespace pgsync::engine {
+
+using core::Cat;
+using core::Error;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+constexpr int64 kBatchRows = 10000;
+constexpr char kKeysRelation[] = "pgsync_keys";
+
+struct Name {
+  const char* data;
+  int size;
+};
+
+// The keys of a record and whether their values are null, as a leaf leaves them behind.
+struct RecordShape {
+  bool is_object;
+  int count;
+  Name* names;
+  bool* nulls;
+};
+
+RecordShape read_shape(JsonbContainer* records, uint32 index) {
+  RecordShape shape = {};
+  JsonbValue* record = getIthJsonbValueFromContainer(records, index);
+  if (record->type != jbvBinary || !JsonContainerIsObject(record->val.binary.data)) return shape;
+  shape.is_object = true;
+  const auto size = JsonContainerSize(record->val.binary.data);
+  shape.names = static_cast<Name*>(palloc(sizeof(Name) * (size + 1)));
+  shape.nulls = static_cast<bool*>(palloc(size + 1));
+  JsonbIterator* iterator = JsonbIteratorInit(record->val.binary.data);
+  JsonbValue item;
+  JsonbIteratorToken token;
+  while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE) {
+    if (token == WJB_KEY) {
+      shape.names[shape.count] = {item.val.string.val, item.val.string.len};
+    } else if (token == WJB_VALUE) {
+      shape.nulls[shape.count++] = item.type == jbvNull;
+    }
+  }
+  return shape;
+}
+
+class JsonImport {
+ public:
+  JsonImport(const catalog::Table& target, JsonbContainer* records, Strategy strategy,
+             RowErrors& errors, ApplyCounts& counts)
+      : target_(target),
+        records_(records),
+        strategy_(strategy),
+        key_(MatchKey(target, strategy)),
+        errors_(errors),
+        counts_(counts),
+        types_context_("sync JSON types"),
+        scratch_("sync JSON record") {
+    bool names = false, money = false;
+    for (const catalog::Column& column : target.columns) {
+      types_.push_back(
+          std::make_unique<rows::JsonType>(column.type, column.typmod, types_context_.get()));
+      names = names || types_.back()->names();
+      money = money || types_.back()->money();
+    }
+    settings_ = std::make_unique<rows::CanonicalSettings>(names, money);
+  }
+
+  void Run() {
+    GroupRecords();
+    DropSuperseded();
+    for (const auto& [columns, positions] : groups_)
+      ImportGroup(columns, positions);
+  }
+
+ private:
+  using Columns = std::vector<size_t>;
+
+  // Sorts the records by the set of columns that they bring.
+  void GroupRecords() {
+    const auto count = JsonContainerSize(records_);
+    for (uint32 i = 0; i < count; i++) {
+      pg::CheckInterrupts();
+      scratch_.Reset();
+      pg::ContextScope scope(scratch_.get());
+      const RecordShape shape = pg::Call([&] { return read_shape(records_, i); });
+      const int64 position = static_cast<int64>(i) + 1;
+      if (!shape.is_object) {
+        AddError(position, sqlstate::kInvalidParameter, "record is not a JSON object");
+        continue;
+      }
+      Columns columns;
+      if (ColumnsOf(shape, position, &columns)) groups_[std::move(columns)].push_back(position);
+    }
+  }
+
+  bool ColumnsOf(const RecordShape& shape, int64 position, Columns* columns) {
+    for (int i = 0; i < shape.count; i++) {
+      const std::string_view name(shape.names[i].data, shape.names[i].size);
+      const size_t column = target_.PositionOf(name);
+      if (column == target_.columns.size()) {
+        AddError(position, core::SqlState("42703"),
+                 Cat("column \"", name, "\" of table \"", target_.name.ForMessage(),
+                     "\" does not exist"));
+        return false;
+      }
+      if (target_.columns[column].stored_generated()) continue;
+      // A null part of the key is no key: the column takes its default.
+      if (shape.nulls[i] && target_.IsKeyColumn(column)) continue;
+      columns->push_back(column);
+    }
+    std::sort(columns->begin(), columns->end());
+    return true;
+  }
+
+  void AddError(int64 position, core::SqlState state, std::string message) {
+    RowError error;
+    error.position = position;
+    error.sqlstate = state;
+    error.message = std::move(message);
+    errors_.Add(std::move(error));
+  }
+
+  bool HasKey(const Columns& columns) const {
+    return std::all_of(key_->columns.begin(), key_->columns.end(), [&](size_t column) {
+      return std::binary_search(columns.begin(), columns.end(), column);
+    });
+  }
+
+  // Finds the records whose key comes again later in the call, by the key's own idea of equality,
+  // and takes them out; they count as skipped.
+  void DropSuperseded() {
+    if (key_ == nullptr) return;
+    std::vector<int64> keyed;
+    for (const auto& [columns, positions] : groups_) {
+      if (HasKey(columns)) keyed.insert(keyed.end(), positions.begin(), positions.end());
+    }
+    if (keyed.size() < 2) return;
+    std::sort(keyed.begin(), keyed.end());
+    const std::unordered_set<int64> superseded = FindSuperseded(keyed);
+    if (superseded.empty()) return;
+    for (auto& [columns, positions] : groups_) {
+      positions.erase(std::remove_if(positions.begin(), positions.end(),
+                                     [&](int64 p) { return superseded.count(p) > 0; }),
+                      positions.end());
+    }
+    counts_.skipped += static_cast<int64>(superseded.size());
+  }
+
+  std::unordered_set<int64> FindSuperseded(const std::vector<int64>& keyed) {
+    const std::vector<size_t>& key = key_->columns;
+    std::vector<std::string> names;
+    for (size_t i = 0; i < key.size(); i++)
+      names.push_back(Cat("k", i));
+    const std::string sql = Cat("SELECT n FROM (SELECT n, pg_catalog.lead(n) OVER (PARTITION BY ",
+                                core::Join(names, ", "), " ORDER BY n) AS later FROM ",
+                                kKeysRelation, ") AS q WHERE later IS NOT NULL");
+
+    pg::OwnedContext context("sync JSON keys");
+    struct {
+      Tuplestorestate* store;
+      TupleDesc desc;
+      Datum* values;
+      bool* nulls;
+    } keys = pg::Call([&] {
+      const MemoryContext saved = MemoryContextSwitchTo(context.get());
+      const int count = static_cast<int>(key.size());
+      decltype(keys) made;
+      made.store = tuplestore_begin_heap(true, false, work_mem);
+      made.desc = CreateTemplateTupleDesc(count + 1);
+      TupleDescInitEntry(made.desc, 1, "n", INT8OID, -1, 0);
+      for (int i = 0; i < count; i++) {
+        const catalog::Column& column = target_.columns[key[i]];
+        TupleDescInitEntry(made.desc, static_cast<AttrNumber>(i + 2), psprintf("k%d", i),
+                           column.facts.base, column.facts.base_typmod, 0);
+        TupleDescInitEntryCollation(made.desc, static_cast<AttrNumber>(i + 2), column.collation);
+      }
+      made.values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
+      made.nulls = static_cast<bool*>(palloc0(count + 1));
+      MemoryContextSwitchTo(saved);
+      return made;
+    });
+    Convert(
+        keyed, key,
+        [&](int64 position, Datum* values, bool*) {
+          keys.values[0] = Int64GetDatum(position);
+          memcpy(keys.values + 1, values, sizeof(Datum) * key.size());
+          tuplestore_putvalues(keys.store, keys.desc, keys.values, keys.nulls);
+        },
+        nullptr);
+
+    std::unordered_set<int64> superseded;
+    pg::WithSpi([&] {
+      struct {
+        uint64 count;
+        SPITupleTable* table;
+      } found = pg::Call([&] {
+        auto* relation =
+            static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
+        relation->md.name = pstrdup(kKeysRelation);
+        relation->md.tupdesc = keys.desc;
+        relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+        relation->md.enrtuples = static_cast<double>(keyed.size());
+        relation->reldata = keys.store;
+        if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER ||
+            SPI_execute(sql.c_str(), false, 0) != SPI_OK_SELECT) {
+          elog(ERROR, "SPI failed");
+        }
+        return decltype(found){SPI_processed, SPI_tuptable};
+      });
+      for (uint64 i = 0; i < found.count; i++) {
+        bool is_null;
+        superseded.insert(DatumGetInt64(pg::Call([&] {
+          return SPI_getbinval(found.table->vals[i], found.table->tupdesc, 1, &is_null);
+        })));
+      }
+    });
+    pg::Call([&] { tuplestore_end(keys.store); });
+    return superseded;
+  }
+
+  // Converts these columns of these records and hands them to `put`, a leaf. A record that does not
+  // convert is passed over, and told to `failed` (may be null). Conversions run in a subtransaction
+  // that a failing one ends: one for each failure, not one for each record.
+  template <typename Put>
+  void Convert(const std::vector<int64>& positions, const Columns& columns, Put put,
+               void (JsonImport::*failed)(const pg::PgError&, int64)) {
+    std::vector<Datum> values(columns.size() + 1);
+    std::unique_ptr<bool[]> nulls(new bool[columns.size() + 1]);
+    size_t next = 0;
+    while (next < positions.size()) {
+      try {
+        pg::InSubXact([&] {
+          for (; next < positions.size(); next++) {
+            scratch_.Reset();
+            pg::ContextScope scope(scratch_.get());
+            pg::Call([&] {
+              CHECK_FOR_INTERRUPTS();
+              convert_record(positions[next], columns, values.data(), nulls.get());
+              put(positions[next], values.data(), nulls.get());
+            });
+          }
+        });
+      } catch (const pg::PgError& error) {
+        if (!IsConversionError(error)) throw;
+        if (failed != nullptr) (this->*failed)(error, positions[next]);
+        next++;
+      }
+    }
+  }
+
+  void convert_record(int64 position, const Columns& columns, Datum* values, bool* nulls) {
+    JsonbValue* record = getIthJsonbValueFromContainer(records_, static_cast<uint32>(position - 1));
+    settings_->enter();
+    for (size_t i = 0; i < columns.size(); i++) {
+      const std::string& name = target_.columns[columns[i]].name;
+      JsonbValue value;
+      getKeyJsonValueFromContainer(record->val.binary.data, name.data(),
+                                   static_cast<int>(name.size()), &value);
+      values[i] = types_[columns[i]]->from_json(&value, &nulls[i]);
+    }
+    settings_->leave();
+  }
+
+  void ConversionFailed(const pg::PgError& error, int64 position) {
+    RowError row = RowError::Of(error, position);
+    row.key = KeyText(position);
+    errors_.Add(std::move(row));
+  }
+
+  // The key of a record as it stands in the JSON.
+  std::optional<std::string> KeyText(int64 position) {
+    if (!target_.row_key) return std::nullopt;
+    pg::ContextScope scope(scratch_.get());
+    const std::vector<size_t>& key = target_.row_key->columns;
+    const char* text = pg::Call([&]() -> const char* {
+      JsonbValue* record =
+          getIthJsonbValueFromContainer(records_, static_cast<uint32>(position - 1));
+      JsonbParseState* state = nullptr;
+      pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+      for (size_t column : key) {
+        const std::string& name = target_.columns[column].name;
+        JsonbValue label, value;
+        rows::set_json_string(&label, name.data(), name.size());
+        if (getKeyJsonValueFromContainer(record->val.binary.data, name.data(),
+                                         static_cast<int>(name.size()), &value) == nullptr) {
+          return nullptr;
+        }
+        pushJsonbValue(&state, WJB_KEY, &label);
+        pushJsonbValue(&state, WJB_VALUE, &value);
+      }
+      Jsonb* object = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+      return JsonbToCString(nullptr, &object->root, VARSIZE(object));
+    });
+    return text != nullptr ? std::optional<std::string>(text) : std::nullopt;
+  }
+
+  void ImportGroup(const Columns& columns, const std::vector<int64>& positions) {
+    ApplyOptions options;
+    options.strategy = strategy_;
+    options.check_deferred = true;
+    BatchApplier applier(target_, columns, options, errors_, counts_);
+    for (size_t begin = 0; begin < positions.size(); begin += kBatchRows) {
+      const size_t end = std::min(positions.size(), begin + static_cast<size_t>(kBatchRows));
+      const std::vector<int64> batch(positions.begin() + begin, positions.begin() + end);
+      Convert(
+          batch, columns,
+          [&](int64 position, Datum* values, bool* nulls) {
+            applier.put_row(position, values, nulls);
+          },
+          &JsonImport::ConversionFailed);
+      applier.Apply();
+    }
+  }
+
+  const catalog::Table& target_;
+  JsonbContainer* records_;
+  Strategy strategy_;
+  const catalog::Key* key_;  // by which existing rows are found
+  RowErrors& errors_;
+  ApplyCounts& counts_;
+  pg::OwnedContext types_context_;
+  pg::OwnedContext scratch_;
+  std::unique_ptr<rows::CanonicalSettings> settings_;
+  std::vector<std::unique_ptr<rows::JsonType>> types_;
+  std::map<Columns, std::vector<int64>> groups_;
+};
+
+}  // namespace
+
+void RequireStrategyPossible(const catalog::Table& target, Strategy strategy) {
+  const bool needs_key = strategy == Strategy::kOverwrite || strategy == Strategy::kMerge;
+  if (needs_key && !target.row_key) {
+    throw Error(sqlstate::kInvalidForeignKey,
+                Cat("table \"", target.name.ForMessage(), "\" has no key for strategy \"",
+                    StrategyName(strategy), "\""))
+        .WithHint("Add a primary key, or a unique index over columns that are NOT NULL.");
+  }
+  if (strategy != Strategy::kAppend || !target.primary_key) return;
+  for (size_t position : target.primary_key->columns) {
+    if (target.columns[position].has_default()) continue;
+    throw Error(sqlstate::kFeatureNotSupported,
+                Cat("cannot append to table \"", target.name.ForMessage(), "\""))
+        .WithDetail(Cat("Key column \"", target.columns[position].name,
+                        "\" has no default that new keys could come from."));
+  }
+}
+
+void ImportJson(const catalog::Table& target, Jsonb* records, Strategy strategy, RowErrors& errors,
+                ApplyCounts& counts) {
+  if (!JB_ROOT_IS_ARRAY(records) || JB_ROOT_IS_SCALAR(records)) {
+    throw Error(sqlstate::kInvalidParameter, "records must be a JSON array of objects");
+  }
+  RequireStrategyPossible(target, strategy);
+  pg::Call([] { PreventCommandIfReadOnly("sync_import()"); });
+  JsonImport(target, &records->root, strategy, errors, counts).Run();
+  AdvanceSequences(target);
+}
+
+}  // namespace pgsync::engine

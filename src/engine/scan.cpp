@@ -1,0 +1,203 @@
+#include "engine/scan.h"
+
+#include <memory>
+
+#include "core/text.h"
+#include "pg/query.h"
+#include "rows/canonical.h"
+#include "rows/json_type.h"
+
+extern "C" {
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+}
+
+namespace pgsync::engine {
+
+using catalog::QuoteIdentifier;
+using core::Cat;
+using core::Error;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+struct ScanParam {
+  Oid type;
+  Datum value;
+};
+
+// The executor's view of a RowConsumer.
+struct ConsumerDest {
+  DestReceiver receiver;
+  rows::RowConsumer* consumer;
+};
+
+bool receive_slot(TupleTableSlot* slot, DestReceiver* self) {
+  CHECK_FOR_INTERRUPTS();
+  reinterpret_cast<ConsumerDest*>(self)->consumer->take_row(slot);
+  return true;
+}
+
+void start_up(DestReceiver*, int, TupleDesc) {}
+void nothing(DestReceiver*) {}
+
+uint64 run_query(const char* sql, const ScanParam* params, int count, rows::RowConsumer* consumer) {
+  ConsumerDest dest = {};
+  dest.receiver.receiveSlot = receive_slot;
+  dest.receiver.rStartup = start_up;
+  dest.receiver.rShutdown = nothing;
+  dest.receiver.rDestroy = nothing;
+  dest.receiver.mydest = DestNone;
+  dest.consumer = consumer;
+
+  auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1)));
+  ParamListInfo list = count > 0 ? makeParamList(count) : nullptr;
+  for (int i = 0; i < count; i++) {
+    types[i] = params[i].type;
+    list->params[i] = {params[i].value, false, PARAM_FLAG_CONST, params[i].type};
+  }
+  SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, CURSOR_OPT_PARALLEL_OK);
+  if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+  SPIExecuteOptions options = {};
+  options.params = list;
+  options.read_only = true;
+  options.dest = &dest.receiver;
+  const int result = SPI_execute_plan_extended(plan, &options);
+  if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
+  const uint64 rows = SPI_processed;
+  SPI_freeplan(plan);
+  return rows;
+}
+
+// The values of the key in `after`, as parameters of the key columns' types.
+std::vector<ScanParam> KeyParams(const catalog::Table& table, const std::string& after,
+                                 MemoryContext context) {
+  const catalog::Key& key = *table.row_key;
+  Jsonb* object = pg::Call([&] {
+    Jsonb* parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(after.c_str())));
+    return JB_ROOT_IS_OBJECT(parsed) ? parsed : nullptr;
+  });
+  if (object == nullptr) {
+    throw Error(sqlstate::kInvalidParameter, "argument \"after\" must be a JSON object");
+  }
+  std::vector<ScanParam> params;
+  for (size_t position : key.columns) {
+    const catalog::Column& column = table.columns[position];
+    rows::JsonType type(column.facts.base, column.facts.base_typmod, context);
+    rows::CanonicalSettings settings(false, type.money());
+    bool missing = false;
+    const Datum value = pg::Call([&] {
+      JsonbValue found;
+      bool is_null = true;
+      Datum result = 0;
+      if (getKeyJsonValueFromContainer(&object->root, column.name.data(),
+                                       static_cast<int>(column.name.size()), &found) != nullptr) {
+        settings.enter();
+        result = type.from_json(&found, &is_null);
+        settings.leave();
+      }
+      missing = is_null;
+      return result;
+    });
+    if (missing) {
+      throw Error(sqlstate::kInvalidParameter,
+                  Cat("argument \"after\" lacks key column \"", column.name, "\""))
+          .WithHint("Pass the key columns of the last row of the page before.");
+    }
+    params.push_back({column.facts.base, value});
+  }
+  return params;
+}
+
+// (a, b) > ($1, $2) with the operators of the key's own index: a >= $1 lets the index be used,
+// the rest is exact.
+std::string BehindKey(const catalog::Table& table) {
+  const catalog::Key& key = *table.row_key;
+  auto column = [&](size_t i) { return QuoteIdentifier(table.columns[key.columns[i]].name); };
+  std::string condition =
+      Cat(column(0), " OPERATOR(", key.Operator(catalog::Comparison::kGreaterOrEqual, 0), ") $1");
+  std::string alternatives;
+  for (size_t i = 0; i < key.columns.size(); i++) {
+    std::string part;
+    for (size_t j = 0; j < i; j++) {
+      part += Cat(column(j), " OPERATOR(", key.Operator(catalog::Comparison::kEqual, j), ") $",
+                  j + 1, " AND ");
+    }
+    part +=
+        Cat(column(i), " OPERATOR(", key.Operator(catalog::Comparison::kGreater, i), ") $", i + 1);
+    alternatives += Cat(i == 0 ? "" : " OR ", "(", part, ")");
+  }
+  return Cat(condition, " AND (", alternatives, ")");
+}
+
+std::string OrderClause(const catalog::Table& table) {
+  if (table.row_key) {
+    std::vector<std::string> parts;
+    for (size_t i = 0; i < table.row_key->columns.size(); i++) {
+      parts.push_back(Cat(QuoteIdentifier(table.columns[table.row_key->columns[i]].name),
+                          " USING OPERATOR(",
+                          table.row_key->Operator(catalog::Comparison::kLess, i), ")"));
+    }
+    return core::Join(parts, ", ");
+  }
+  if (table.partitioned()) return "tableoid, ctid";
+  if (table.kind == RELKIND_RELATION || table.kind == RELKIND_MATVIEW) return "ctid";
+  return std::string();
+}
+
+}  // namespace
+
+std::vector<size_t> PlainColumns(const catalog::Table& table) {
+  std::vector<size_t> positions;
+  for (size_t i = 0; i < table.columns.size(); i++) {
+    if (!table.columns[i].stored_generated()) positions.push_back(i);
+  }
+  return positions;
+}
+
+void RequirePage(const ScanRequest& request) {
+  if (request.limit && *request.limit < 0) {
+    throw Error(sqlstate::kInvalidParameter, "argument \"row_limit\" must not be negative");
+  }
+  if (request.offset < 0) {
+    throw Error(sqlstate::kInvalidParameter, "argument \"row_offset\" must not be negative");
+  }
+}
+
+uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
+                 rows::RowConsumer& consumer) {
+  if (request.after && !table.row_key) {
+    throw Error(sqlstate::kInvalidForeignKey,
+                Cat("table \"", table.name.ForMessage(), "\" has no key to go on behind"))
+        .WithHint("Use row_offset for a table without a primary key.");
+  }
+  std::vector<std::string> columns;
+  for (size_t position : request.columns) {
+    columns.push_back(QuoteIdentifier(table.columns[position].name));
+  }
+  std::string sql = Cat("SELECT ", core::Join(columns, ", "), " FROM ", table.FromClause());
+  const bool ordered = request.ordered || request.limit || request.offset > 0 || request.after;
+  if (request.after) sql += Cat(" WHERE ", BehindKey(table));
+  const std::string order = ordered ? OrderClause(table) : std::string();
+  if (!order.empty()) sql += Cat(" ORDER BY ", order);
+  if (request.limit) sql += Cat(" LIMIT ", *request.limit);
+  if (request.offset > 0) sql += Cat(" OFFSET ", request.offset);
+
+  uint64 rows = 0;
+  pg::OwnedContext parameters("sync scan parameters");
+  pg::WithSpi([&] {
+    std::vector<ScanParam> params;
+    if (request.after) {
+      pg::ContextScope scope(parameters.get());
+      params = KeyParams(table, *request.after, parameters.get());
+    }
+    rows = pg::Call([&] {
+      return run_query(sql.c_str(), params.data(), static_cast<int>(params.size()), &consumer);
+    });
+  });
+  return rows;
+}
+
+}  // namespace pgsync::engine

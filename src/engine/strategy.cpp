@@ -1,0 +1,32 @@
+#include "engine/strategy.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/text.h"
+
+namespace pgsync::engine {
+
+namespace {
+const std::vector<std::string> kStrategies = {"skip", "overwrite", "merge", "append"};
+}
+
+void RequireWord(const std::string& what, const std::string& word,
+                 const std::vector<std::string>& words) {
+  if (std::find(words.begin(), words.end(), word) != words.end()) return;
+  throw core::Error(core::sqlstate::kInvalidParameter,
+                    core::Cat("invalid ", what, " \"", core::Excerpt(word, 100), "\""))
+      .WithHint(core::Cat("Available values: ", core::Join(words, ", "), "."));
+}
+
+Strategy ParseStrategy(const std::string& word) {
+  RequireWord("strategy", word, kStrategies);
+  const auto found = std::find(kStrategies.begin(), kStrategies.end(), word);
+  return static_cast<Strategy>(found - kStrategies.begin());
+}
+
+const char* StrategyName(Strategy strategy) {
+  return kStrategies[static_cast<size_t>(strategy)].c_str();
+}
+
+}  // namespace pgsync::engine

@@ -1,0 +1,24 @@
+// What becomes of an incoming row whose key exists already.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pgsync::engine {
+
+enum class Strategy {
+  kSkip,       ///< the local row stays
+  kOverwrite,  ///< the incoming row replaces it
+  kMerge,      ///< incoming values replace where they are not null
+  kAppend,     ///< the incoming key is dropped, the row inserted as a new one
+};
+
+/// Raises 22023 whose HINT lists the strategies.
+Strategy ParseStrategy(const std::string& word);
+const char* StrategyName(Strategy strategy);
+
+/// Raises 22023 for a word that is none of `words`, which the HINT lists.
+void RequireWord(const std::string& what, const std::string& word,
+                 const std::vector<std::string>& words);
+
+}  // namespace pgsync::engine

@@ -1,0 +1,183 @@
+#include "engine/stream_load.h"
+
+#include <memory>
+
+#include "core/text.h"
+#include "pg/encoding.h"
+#include "pg/subxact.h"
+#include "rows/decoder.h"
+#include "rows/json_type.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace pgsync::engine {
+
+using core::Cat;
+using core::Error;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+// A batch that is no larger than this stays in memory.
+constexpr size_t kBatchBytes = 8 * 1024 * 1024;
+
+class SetLoader {
+ public:
+  SetLoader(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts)
+      : request_(request),
+        feed_(feed),
+        errors_(errors),
+        applier_(*request.target, request.columns, OptionsOf(request), errors, counts),
+        scratch_("sync decoded rows"),
+        values_(request.columns.size() + 1),
+        nulls_(new bool[request.columns.size() + 1]) {}
+
+  void Run() {
+    const core::RowHeader header = feed_.Begin();
+    encoding_ = CheckHeader(header, request_);
+    std::vector<rows::RowDecoder::Request> columns;
+    for (size_t i = 0; i < request_.columns.size(); i++) {
+      columns.push_back({&request_.target->columns[request_.columns[i]], header.columns[i]});
+    }
+    decoder_ = std::make_unique<rows::RowDecoder>(columns, encoding_);
+    core::RowStreamReader::Rows rows;
+    size_t bytes = 0;
+    while (feed_.Next(&rows)) {
+      pg::CheckInterrupts();
+      TakeFrame(rows);
+      bytes += rows.size;
+      if (request_.progress) request_.progress(rows.count, static_cast<int64>(rows.size));
+      if (applier_.pending() >= request_.batch_rows || bytes >= kBatchBytes) {
+        applier_.Apply();
+        bytes = 0;
+      }
+    }
+    applier_.Apply();
+  }
+
+ private:
+  static ApplyOptions OptionsOf(const LoadRequest& request) {
+    ApplyOptions options;
+    options.strategy = request.strategy;
+    options.may_repeat_keys = !request.unique_by_key;
+    return options;
+  }
+
+  // Decodes the rows of a frame in a subtransaction. A row whose values are refused ends that, is
+  // noted, and the rows after it go on in another: one for each bad row, not one for each row.
+  void TakeFrame(const core::RowStreamReader::Rows& frame) {
+    const pg::ClientEncodingScope scope(encoding_);
+    decoder_->Begin(frame.data, frame.size);
+    uint32_t taken = 0;
+    while (taken < frame.count) {
+      try {
+        pg::InSubXact([&] {
+          pg::ContextScope memory(scratch_.get());
+          pg::Call([&] {
+            while (taken < frame.count) {
+              CHECK_FOR_INTERRUPTS();
+              taken++;
+              position_++;
+              decoder_->decode_row(values_.data(), nulls_.get());
+              applier_.put_row(position_, values_.data(), nulls_.get());
+              MemoryContextReset(scratch_.get());
+            }
+          });
+        });
+      } catch (const pg::PgError& error) {
+        if (!IsConversionError(error)) throw;
+        RowError row = RowError::Of(error, position_);
+        row.key = KeyOfFailedRow();
+        scratch_.Reset();
+        errors_.Add(std::move(row));
+      }
+    }
+    if (!decoder_->AtEnd()) {
+      throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+          .WithDetail("A frame is longer than its rows.");
+    }
+  }
+
+  // The key of the row that was just refused, if at least that can be read.
+  std::optional<std::string> KeyOfFailedRow() {
+    const catalog::Table& target = *request_.target;
+    if (!target.row_key) return std::nullopt;
+    struct Field {
+      std::string name;
+      size_t position;  // in the stream
+      std::unique_ptr<rows::JsonType> type;
+    };
+    std::optional<std::string> key;
+    try {
+      pg::InSubXact([&] {
+        pg::ContextScope memory(scratch_.get());
+        std::vector<Field> fields;
+        for (size_t i = 0; i < request_.columns.size(); i++) {
+          if (!target.IsKeyColumn(request_.columns[i])) continue;
+          const catalog::Column& column = target.columns[request_.columns[i]];
+          fields.push_back({column.name, i,
+                            std::make_unique<rows::JsonType>(
+                                column.facts.base, column.facts.base_typmod, scratch_.get())});
+        }
+        key = pg::Call([&] {
+          JsonbParseState* state = nullptr;
+          pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+          for (const Field& field : fields) {
+            JsonbValue name, value;
+            rows::set_json_string(&name, field.name.data(), field.name.size());
+            pushJsonbValue(&state, WJB_KEY, &name);
+            bool is_null;
+            const Datum datum = decoder_->decode_field(field.position, &is_null);
+            value.type = jbvNull;
+            if (!is_null) field.type->to_json(datum, &value);
+            pushJsonbValue(&state, WJB_VALUE, &value);
+          }
+          Jsonb* object = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+          return JsonbToCString(nullptr, &object->root, VARSIZE(object));
+        });
+      });
+    } catch (const pg::PgError& error) {
+      if (!IsConversionError(error)) throw;
+    }
+    return key;
+  }
+
+  const LoadRequest& request_;
+  RowFeed& feed_;
+  RowErrors& errors_;
+  BatchApplier applier_;
+  std::unique_ptr<rows::RowDecoder> decoder_;
+  pg::OwnedContext scratch_;
+  std::vector<Datum> values_;
+  std::unique_ptr<bool[]> nulls_;
+  int encoding_ = 0;
+  int64 position_ = 0;
+};
+
+}  // namespace
+
+int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
+  bool same = header.columns.size() == request.columns.size();
+  for (size_t i = 0; same && i < request.columns.size(); i++) {
+    same = header.columns[i].name == request.target->columns[request.columns[i]].name &&
+           header.columns[i].binary == request.binary[i];
+  }
+  if (!same) {
+    throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+        .WithDetail("It does not have the columns that were asked for.");
+  }
+  const int encoding = pg_char_to_encoding(header.encoding.c_str());
+  if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII && encoding != GetDatabaseEncoding()) {
+    throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+        .WithDetail(Cat("It is in the encoding \"", core::Excerpt(header.encoding, 50), "\"."));
+  }
+  return encoding;
+}
+
+void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts) {
+  SetLoader(request, feed, errors, counts).Run();
+}
+
+}  // namespace pgsync::engine

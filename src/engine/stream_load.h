@@ -1,0 +1,48 @@
+// Loading a peer's rows, as they come, into a table.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "catalog/table.h"
+#include "core/row_format.h"
+#include "core/row_stream.h"
+#include "engine/batch_applier.h"
+#include "engine/row_errors.h"
+#include "engine/strategy.h"
+
+namespace pgsync::engine {
+
+/// Where the rows come from: a stream that can be begun again, over the same snapshot.
+class RowFeed {
+ public:
+  virtual ~RowFeed() = default;
+  /// Begins the stream, from its first row. Raises what keeps it from that.
+  virtual core::RowHeader Begin() = 0;
+  /// The next frame; false at the end, whose count and digest were right.
+  virtual bool Next(core::RowStreamReader::Rows* rows) = 0;
+  /// Reads the rest without looking at it, so that the connection can be used again.
+  virtual void Drain() = 0;
+};
+
+struct LoadRequest {
+  const catalog::Table* target = nullptr;
+  /// For each column of the stream: its position in the target, and whether it comes in binary.
+  std::vector<size_t> columns;
+  std::vector<bool> binary;
+  Strategy strategy = Strategy::kSkip;
+  int64 batch_rows = 10000;
+  /// The peer's table has the same key, so that no two of its rows have the same one.
+  bool unique_by_key = true;
+  /// Called after each frame with its rows and bytes.
+  std::function<void(int64 rows, int64 bytes)> progress;
+};
+
+/// Checks that a stream's header announces the columns asked for, and returns its encoding.
+int CheckHeader(const core::RowHeader& header, const LoadRequest& request);
+
+/// Loads by the set-based path (engine/batch_applier.h).
+void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts);
+
+}  // namespace pgsync::engine

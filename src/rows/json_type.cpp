@@ -1,0 +1,105 @@
+#include "rows/json_type.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+}
+
+namespace pgsync::rows {
+
+JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
+    : type_(type), typmod_(typmod), context_(context) {
+  struct {
+    char typtype;
+    Oid element;
+    int natts;
+    TupleDesc desc;
+  } found = pg::Call([&] {
+    decltype(found) facts = {};
+    base_ = getBaseTypeAndTypmod(type, &typmod_);
+    facts.typtype = get_typtype(base_);
+    facts.element = get_element_type(base_);
+    Oid function;
+    bool is_varlena;
+    getTypeOutputInfo(base_, &function, &is_varlena);
+    fmgr_info_cxt(function, &output_, context);
+    getTypeInputInfo(base_, &function, &io_param_);
+    fmgr_info_cxt(function, &input_, context);
+    if (facts.typtype == TYPTYPE_COMPOSITE) {
+      TupleDesc shared = lookup_rowtype_tupdesc(base_, -1);
+      facts.desc = CreateTupleDescCopy(shared);
+      ReleaseTupleDesc(shared);
+    }
+    return facts;
+  });
+  if (OidIsValid(found.element)) {
+    kind_ = Kind::kArray;
+    element_ = std::make_unique<JsonType>(found.element, typmod_, context);
+    money_ = element_->money_;
+    names_ = element_->names_;
+    return;
+  }
+  if (found.typtype == TYPTYPE_COMPOSITE) {
+    kind_ = Kind::kComposite;
+    for (int i = 0; i < found.desc->natts; i++) {
+      const Form_pg_attribute attribute = TupleDescAttr(found.desc, i);
+      Field field;
+      if (!attribute->attisdropped) {
+        field.name = NameStr(attribute->attname);
+        field.type = std::make_unique<JsonType>(attribute->atttypid, attribute->atttypmod, context);
+        money_ = money_ || field.type->money_;
+        names_ = names_ || field.type->names_;
+      }
+      fields_.push_back(std::move(field));
+    }
+    return;
+  }
+  switch (base_) {
+    case BOOLOID:
+      kind_ = Kind::kBool;
+      break;
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case OIDOID:
+      kind_ = Kind::kInteger;
+      break;
+    case FLOAT4OID:
+    case FLOAT8OID:
+      kind_ = Kind::kFloat;
+      break;
+    case NUMERICOID:
+      kind_ = Kind::kNumeric;
+      break;
+    case DATEOID:
+    case TIMEOID:
+    case TIMETZOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+      kind_ = Kind::kDateTime;
+      break;
+    case JSONOID:
+      kind_ = Kind::kJson;
+      break;
+    case JSONBOID:
+      kind_ = Kind::kJsonb;
+      break;
+    default:
+      kind_ = Kind::kText;
+      money_ = base_ == CASHOID;
+      names_ = base_ == REGPROCOID || base_ == REGPROCEDUREOID || base_ == REGOPEROID ||
+               base_ == REGOPERATOROID || base_ == REGCLASSOID || base_ == REGCOLLATIONOID ||
+               base_ == REGTYPEOID || base_ == REGROLEOID || base_ == REGNAMESPACEOID ||
+               base_ == REGCONFIGOID || base_ == REGDICTIONARYOID;
+  }
+}
+
+void set_json_string(JsonbValue* json, const char* text, size_t size) {
+  json->type = jbvString;
+  json->val.string.val = const_cast<char*>(text);
+  json->val.string.len = static_cast<int>(size);
+}
+
+}  // namespace pgsync::rows

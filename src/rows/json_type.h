@@ -1,0 +1,102 @@
+// How values of a type stand in JSON, exactly and both ways.
+//
+//   bool                     true, false
+//   integers, oid, numeric   numbers; NaN and infinities as strings
+//   float4, float8           numbers; NaN, infinities and -0 as strings
+//   date, time, timestamp    ISO 8601 strings, in UTC where there is a zone
+//   jsonb                    the value itself; the JSON null, and an object whose only key is
+//                            "__jsonb__", wrapped: {"__jsonb__": value}
+//   json                     its text, wrapped: {"__json__": "text"}
+//   arrays                   nested arrays; with lower bounds other than 1, the literal as a
+//   string;
+//                            json and jsonb elements as strings
+//   composite types          objects
+//   all others               the canonical text as a string
+//   SQL null                 null
+//
+// On the way in a string is always taken for the type's text as well, and a number or a boolean
+// wherever its text is; a plain JSON value is taken for a json or jsonb column.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pg/memory.h"
+
+extern "C" {
+#include "utils/jsonb.h"
+}
+
+namespace pgsync::rows {
+
+inline constexpr char kJsonbWrapper[] = "__jsonb__";
+inline constexpr char kJsonWrapper[] = "__json__";
+
+class JsonType {
+ public:
+  /// Looks the type up; functions keep their state in `context`, which must outlive the object.
+  JsonType(Oid type, int32 typmod, MemoryContext context);
+
+  /// The value as JSON, for leaves; `*out` may point into `value`.
+  void to_json(Datum value, JsonbValue* out);
+  /// The value that the JSON stands for, for leaves. Raises what the type's input raises, 22P02
+  /// where the JSON is of a form that the type does not have. A JSON null is SQL's.
+  Datum from_json(JsonbValue* json, bool* is_null);
+
+  /// The text of some values depends on lc_monetary (rows/canonical.h).
+  bool money() const { return money_; }
+  /// The text of some values names objects.
+  bool names() const { return names_; }
+
+ private:
+  enum class Kind {
+    kBool,
+    kInteger,
+    kFloat,
+    kNumeric,
+    kDateTime,
+    kJson,
+    kJsonb,
+    kArray,
+    kComposite,
+    kText
+  };
+  struct Field {
+    std::string name;
+    std::unique_ptr<JsonType> type;
+  };
+
+  void array_to_json(Datum value, JsonbValue* out);
+  void array_level_to_json(JsonbParseState** state, const int* dims, int level, int levels,
+                           Datum** elements, bool** nulls, JsonbValue* result);
+  void composite_to_json(Datum value, JsonbValue* out);
+  void text_to_json(Datum value, JsonbValue* out);
+
+  Datum base_from_json(JsonbValue* json);
+  Datum input(const char* text);
+  Datum scalar_from_json(JsonbValue* json);
+  Datum json_from_json(JsonbValue* json);
+  Datum jsonb_from_json(JsonbValue* json);
+  Datum array_from_json(JsonbValue* json);
+  Datum composite_from_json(JsonbValue* json);
+
+  Kind kind_;
+  Oid type_;      // as declared
+  Oid base_;      // under domains
+  int32 typmod_;  // of the base
+  FmgrInfo output_;
+  FmgrInfo input_;
+  Oid io_param_;
+  MemoryContext context_;
+  void* domain_cache_ = nullptr;
+  bool money_ = false;
+  bool names_ = false;
+  std::unique_ptr<JsonType> element_;
+  std::vector<Field> fields_;  // by attribute number; empty name: dropped
+};
+
+/// Sets `json` to a string; the bytes are not copied.
+void set_json_string(JsonbValue* json, const char* text, size_t size);
+
+}  // namespace pgsync::rows

@@ -1,0 +1,230 @@
+// JsonType::to_json: values into JSON.
+#include "rows/json_type.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/float.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+}
+
+namespace pgsync::rows {
+
+namespace {
+
+void set_string(JsonbValue* json, const char* text) {
+  set_json_string(json, text, strlen(text));
+}
+
+// Hands over a finished array or object as a value that can be pushed.
+void set_container(JsonbValue* json, JsonbValue* built) {
+  Jsonb* jsonb = JsonbValueToJsonb(built);
+  json->type = jbvBinary;
+  json->val.binary.data = &jsonb->root;
+  json->val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+}
+
+bool is_only_key(JsonbContainer* container, const char* key) {
+  if (!JsonContainerIsObject(container) || JsonContainerSize(container) != 1) return false;
+  JsonbValue found;
+  return getKeyJsonValueFromContainer(container, key, static_cast<int>(strlen(key)), &found) !=
+         nullptr;
+}
+
+void wrap(JsonbValue* out, const char* key, JsonbValue* value) {
+  JsonbParseState* state = nullptr;
+  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+  JsonbValue name;
+  set_string(&name, key);
+  pushJsonbValue(&state, WJB_KEY, &name);
+  pushJsonbValue(&state, WJB_VALUE, value);
+  set_container(out, pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+}
+
+void set_jsonb(JsonbValue* out, Datum value) {
+  Jsonb* jsonb = DatumGetJsonbP(value);
+  if (JB_ROOT_IS_SCALAR(jsonb)) {
+    JsonbExtractScalar(&jsonb->root, out);
+    if (out->type == jbvNull) {
+      JsonbValue null = *out;
+      wrap(out, kJsonbWrapper, &null);
+    }
+    return;
+  }
+  JsonbValue container;
+  container.type = jbvBinary;
+  container.val.binary.data = &jsonb->root;
+  container.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+  if (is_only_key(&jsonb->root, kJsonbWrapper)) {
+    wrap(out, kJsonbWrapper, &container);
+  } else {
+    *out = container;
+  }
+}
+
+}  // namespace
+
+void JsonType::text_to_json(Datum value, JsonbValue* out) {
+  const char* text = OutputFunctionCall(&output_, value);
+  // The only type whose text may be no text of the encoding.
+  if (base_ == CHAROID) pg_verifymbstr(text, static_cast<int>(strlen(text)), false);
+  set_string(out, text);
+}
+
+void JsonType::to_json(Datum value, JsonbValue* out) {
+  switch (kind_) {
+    case Kind::kBool:
+      out->type = jbvBool;
+      out->val.boolean = DatumGetBool(value);
+      return;
+    case Kind::kInteger: {
+      int64 number;
+      switch (base_) {
+        case INT2OID:
+          number = DatumGetInt16(value);
+          break;
+        case INT4OID:
+          number = DatumGetInt32(value);
+          break;
+        case OIDOID:
+          number = DatumGetObjectId(value);
+          break;
+        default:
+          number = DatumGetInt64(value);
+      }
+      out->type = jbvNumeric;
+      out->val.numeric = int64_to_numeric(number);
+      return;
+    }
+    case Kind::kFloat: {
+      const double number =
+          base_ == FLOAT4OID ? static_cast<double>(DatumGetFloat4(value)) : DatumGetFloat8(value);
+      char* text = OutputFunctionCall(&output_, value);
+      if (std::isfinite(number) && !(number == 0 && std::signbit(number))) {
+        out->type = jbvNumeric;
+        out->val.numeric = DatumGetNumeric(DirectFunctionCall3(
+            numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+      } else {
+        set_string(out, text);
+      }
+      return;
+    }
+    case Kind::kNumeric: {
+      Numeric number = DatumGetNumeric(value);
+      if (numeric_is_nan(number) || numeric_is_inf(number)) {
+        text_to_json(value, out);
+      } else {
+        out->type = jbvNumeric;
+        out->val.numeric = number;
+      }
+      return;
+    }
+    case Kind::kDateTime: {
+      auto* text = static_cast<char*>(palloc(MAXDATELEN + 1));
+      JsonEncodeDateTime(text, value, base_, nullptr);
+      set_string(out, text);
+      return;
+    }
+    case Kind::kJson: {
+      JsonbValue text;
+      text_to_json(value, &text);
+      wrap(out, kJsonWrapper, &text);
+      return;
+    }
+    case Kind::kJsonb:
+      set_jsonb(out, value);
+      return;
+    case Kind::kArray:
+      array_to_json(value, out);
+      return;
+    case Kind::kComposite:
+      composite_to_json(value, out);
+      return;
+    case Kind::kText:
+      text_to_json(value, out);
+      return;
+  }
+}
+
+void JsonType::array_level_to_json(JsonbParseState** state, const int* dims, int level, int levels,
+                                   Datum** elements, bool** nulls, JsonbValue* result) {
+  pushJsonbValue(state, WJB_BEGIN_ARRAY, nullptr);
+  for (int i = 0; i < dims[level]; i++) {
+    CHECK_FOR_INTERRUPTS();
+    if (level + 1 < levels) {
+      array_level_to_json(state, dims, level + 1, levels, elements, nulls, nullptr);
+      continue;
+    }
+    JsonbValue element;
+    if (**nulls) {
+      element.type = jbvNull;
+    } else if (element_->kind_ == Kind::kJson || element_->kind_ == Kind::kJsonb) {
+      element_->text_to_json(**elements, &element);
+    } else {
+      element_->to_json(**elements, &element);
+    }
+    pushJsonbValue(state, WJB_ELEM, &element);
+    ++*elements;
+    ++*nulls;
+  }
+  JsonbValue* built = pushJsonbValue(state, WJB_END_ARRAY, nullptr);
+  if (result != nullptr) set_container(result, built);
+}
+
+void JsonType::array_to_json(Datum value, JsonbValue* out) {
+  check_stack_depth();
+  ArrayType* array = DatumGetArrayTypeP(value);
+  const int levels = ARR_NDIM(array);
+  for (int i = 0; i < levels; i++) {
+    if (ARR_LBOUND(array)[i] != 1) {
+      text_to_json(value, out);
+      return;
+    }
+  }
+  JsonbParseState* state = nullptr;
+  if (levels == 0) {
+    pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
+    set_container(out, pushJsonbValue(&state, WJB_END_ARRAY, nullptr));
+    return;
+  }
+  int16 length;
+  bool by_value;
+  char align;
+  get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
+  Datum* elements;
+  bool* nulls;
+  int count;
+  deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &elements, &nulls, &count);
+  array_level_to_json(&state, ARR_DIMS(array), 0, levels, &elements, &nulls, out);
+}
+
+void JsonType::composite_to_json(Datum value, JsonbValue* out) {
+  check_stack_depth();
+  HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+  JsonbParseState* state = nullptr;
+  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+  for (size_t i = 0; i < fields_.size(); i++) {
+    if (fields_[i].name.empty()) continue;
+    JsonbValue name, field;
+    set_json_string(&name, fields_[i].name.data(), fields_[i].name.size());
+    pushJsonbValue(&state, WJB_KEY, &name);
+    bool is_null;
+    const Datum attribute = GetAttributeByNum(header, static_cast<AttrNumber>(i + 1), &is_null);
+    if (is_null) {
+      field.type = jbvNull;
+    } else {
+      fields_[i].type->to_json(attribute, &field);
+    }
+    pushJsonbValue(&state, WJB_VALUE, &field);
+  }
+  set_container(out, pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+}
+
+}  // namespace pgsync::rows

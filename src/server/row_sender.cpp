@@ -1,0 +1,236 @@
+#include "server/row_sender.h"
+
+#include "pg/encoding.h"
+#include "session/peer_table.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+#include "port/pg_bswap.h"
+}
+
+namespace pgsync::server {
+
+namespace {
+
+// How much is gathered before it is sent: large writes are cheap, and a reader that stops reading
+// holds back no more than this and the kernel's buffers.
+constexpr size_t kFrameSize = 128 * 1024;
+
+// A frame that is being filled.
+class FrameBuffer {
+ public:
+  explicit FrameBuffer(core::RowStreamWriter& writer) : context_("sync frame"), writer_(writer) {
+    buffer_.context = context_.get();
+  }
+
+  // For leaves: room for a row is begun, and ended.
+  rows::ByteBuffer& begin_row() {
+    if (rows_ == 0)
+      (void)rows::claim_bytes(buffer_, sizeof(rows_));  // the count, put in at the end
+    return buffer_;
+  }
+  void end_row() {
+    rows_++;
+    if (buffer_.used < kFrameSize) return;
+    pg::Enter([this] { Flush(); });
+    rows::clear_bytes(buffer_);
+  }
+
+  void Flush() {
+    if (rows_ == 0) return;
+    const uint32 count = pg_hton32(rows_);
+    memcpy(buffer_.data, &count, sizeof(count));
+    writer_.Rows(std::string_view(buffer_.data, buffer_.used), rows_);
+    session::add_peer_bytes(buffer_.used);
+    rows_ = 0;
+  }
+
+ private:
+  pg::OwnedContext context_;
+  rows::ByteBuffer buffer_;
+  core::RowStreamWriter& writer_;
+  uint32 rows_ = 0;
+};
+
+class FrameSender : public RowSender, public rows::RowConsumer {
+ public:
+  FrameSender(const std::vector<rows::RowEncoder::Request>& columns, int encoding,
+              core::RowStreamWriter& writer)
+      : encoder_(columns, encoding), frame_(writer), writer_(writer) {
+    writer_.Header(pg::ToUtf8(encoder_.header().ToJson()));
+  }
+
+  rows::RowConsumer& consumer() override { return *this; }
+
+  void take_row(TupleTableSlot* slot) override {
+    encoder_.append_row(frame_.begin_row(), slot);
+    frame_.end_row();
+  }
+
+  void Finish() override {
+    frame_.Flush();
+    writer_.End();
+  }
+
+ private:
+  rows::RowEncoder encoder_;
+  FrameBuffer frame_;
+  core::RowStreamWriter& writer_;
+};
+
+class JsonFrameSender : public RowSender, public rows::JsonRows {
+ public:
+  JsonFrameSender(const std::vector<const catalog::Column*>& columns, core::RowStreamWriter& writer)
+      : JsonRows(columns), frame_(writer), writer_(writer) {
+    core::RowHeader header;
+    header.encoding = "UTF8";
+    header.columns.push_back({"row", true, -1});
+    writer_.Header(header.ToJson());
+  }
+
+  rows::RowConsumer& consumer() override { return *this; }
+
+  void Finish() override {
+    frame_.Flush();
+    writer_.End();
+  }
+
+ protected:
+  void take_object(Jsonb* object) override {
+    const char* text = JsonbToCString(nullptr, &object->root, VARSIZE(object));
+    text = pg_server_to_any(text, static_cast<int>(strlen(text)), PG_UTF8);
+    const size_t size = strlen(text);
+    rows::ByteBuffer& buffer = frame_.begin_row();
+    memset(rows::claim_bytes(buffer, core::NullBitmapSize(1)), 0, core::NullBitmapSize(1));
+    rows::append_counted(buffer, text, size);
+    frame_.end_row();
+  }
+
+ private:
+  FrameBuffer frame_;
+  core::RowStreamWriter& writer_;
+};
+
+// A buffer of text that goes to a sink.
+class TextBuffer {
+ public:
+  explicit TextBuffer(core::ByteSink& sink) : context_("sync text"), sink_(sink) {
+    buffer_.context = context_.get();
+  }
+  rows::ByteBuffer& bytes() { return buffer_; }
+  void flush_when_full() {
+    if (buffer_.used < kFrameSize) return;
+    pg::Enter([this] { Flush(); });
+    rows::clear_bytes(buffer_);
+  }
+  void Flush() {
+    const std::string_view text(buffer_.data, buffer_.used);
+    if (!text.empty()) sink_.Write(&text, 1);
+    session::add_peer_bytes(buffer_.used);
+    buffer_.used = 0;
+  }
+
+ private:
+  pg::OwnedContext context_;
+  rows::ByteBuffer buffer_;
+  core::ByteSink& sink_;
+};
+
+void append_utf8(rows::ByteBuffer& buffer, const char* text) {
+  text = pg_server_to_any(text, static_cast<int>(strlen(text)), PG_UTF8);
+  rows::append_bytes(buffer, text, strlen(text));
+}
+
+class JsonLineSender : public RowSender, public rows::JsonRows {
+ public:
+  JsonLineSender(const std::vector<const catalog::Column*>& columns, core::ByteSink& sink)
+      : JsonRows(columns), text_(sink) {}
+  rows::RowConsumer& consumer() override { return *this; }
+  void Finish() override { text_.Flush(); }
+
+ protected:
+  void take_object(Jsonb* object) override {
+    char* line = JsonbToCString(nullptr, &object->root, VARSIZE(object));
+    append_utf8(text_.bytes(), line);
+    pfree(line);
+    rows::append_bytes(text_.bytes(), "\n", 1);
+    text_.flush_when_full();
+  }
+
+ private:
+  TextBuffer text_;
+};
+
+class CsvSender : public RowSender, public rows::RowConsumer {
+ public:
+  CsvSender(const std::vector<const catalog::Column*>& columns, core::ByteSink& sink)
+      : row_text_(columns), scratch_("sync CSV row"), text_(sink) {
+    pg::Call([&] {
+      for (size_t i = 0; i < columns.size(); i++)
+        append_field(i, columns[i]->name.c_str());
+      rows::append_bytes(text_.bytes(), "\r\n", 2);
+    });
+  }
+  rows::RowConsumer& consumer() override { return *this; }
+  void Finish() override { text_.Flush(); }
+
+  void take_row(TupleTableSlot* slot) override {
+    slot_getallattrs(slot);
+    const MemoryContext saved = MemoryContextSwitchTo(scratch_.get());
+    row_text_.settings().enter();
+    for (size_t i = 0; i < row_text_.columns(); i++) {
+      append_field(i, slot->tts_isnull[i] ? nullptr : row_text_.text_of(i, slot->tts_values[i]));
+    }
+    row_text_.settings().leave();
+    rows::append_bytes(text_.bytes(), "\r\n", 2);
+    MemoryContextSwitchTo(saved);
+    MemoryContextReset(scratch_.get());
+    text_.flush_when_full();
+  }
+
+ private:
+  void append_field(size_t position, const char* value) {
+    rows::ByteBuffer& buffer = text_.bytes();
+    if (position > 0) rows::append_bytes(buffer, ",", 1);
+    if (value == nullptr) return;
+    if (*value != '\0' && strpbrk(value, "\",\r\n") == nullptr) {
+      append_utf8(buffer, value);
+      return;
+    }
+    rows::append_bytes(buffer, "\"", 1);
+    const char* utf8 = pg_server_to_any(value, static_cast<int>(strlen(value)), PG_UTF8);
+    for (const char* c = utf8; *c != '\0'; c++) {
+      if (*c == '"') rows::append_bytes(buffer, "\"", 1);
+      rows::append_bytes(buffer, c, 1);
+    }
+    rows::append_bytes(buffer, "\"", 1);
+  }
+
+  rows::RowText row_text_;
+  pg::OwnedContext scratch_;
+  TextBuffer text_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowSender> SendFrames(const std::vector<rows::RowEncoder::Request>& columns,
+                                      int encoding, core::RowStreamWriter& writer) {
+  return std::make_unique<FrameSender>(columns, encoding, writer);
+}
+
+std::unique_ptr<RowSender> SendJsonFrames(const std::vector<const catalog::Column*>& columns,
+                                          core::RowStreamWriter& writer) {
+  return std::make_unique<JsonFrameSender>(columns, writer);
+}
+
+std::unique_ptr<RowSender> SendJsonLines(const std::vector<const catalog::Column*>& columns,
+                                         core::ByteSink& sink) {
+  return std::make_unique<JsonLineSender>(columns, sink);
+}
+
+std::unique_ptr<RowSender> SendCsv(const std::vector<const catalog::Column*>& columns,
+                                   core::ByteSink& sink) {
+  return std::make_unique<CsvSender>(columns, sink);
+}
+
+}  // namespace pgsync::server

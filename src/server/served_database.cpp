@@ -1,0 +1,206 @@
+#include "server/served_database.h"
+
+#include <algorithm>
+
+#include "core/text.h"
+#include "pg/compat.h"
+#include "pg/identity.h"
+#include "pg/query.h"
+#include "pg/settings.h"
+#include "session/module.h"
+#include "session/peer_table.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "commands/extension.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+}
+
+namespace pgsync::server {
+
+using core::Cat;
+using core::Error;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+// What no function of the role may get around: SET ROLE and SET SESSION AUTHORIZATION fail, and so
+// does whatever would outlast the request (temporary tables, prepared statements).
+constexpr int kRestricted = SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION;
+
+const char* const kRoleSettings[] = {"search_path", "statement_timeout", "lock_timeout",
+                                     "row_security"};
+
+struct RoleFacts {
+  bool exists;
+  bool superuser;
+  int connection_limit;
+};
+
+RoleFacts ReadRole(Oid role) {
+  return pg::Call([&] {
+    RoleFacts facts = {false, false, -1};
+    HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+    if (!HeapTupleIsValid(tuple)) return facts;
+    auto* form = (Form_pg_authid)GETSTRUCT(tuple);
+    facts = {true, form->rolsuper, form->rolconnlimit};
+    ReleaseSysCache(tuple);
+    return facts;
+  });
+}
+
+int DatabaseConnectionLimit() {
+  return pg::Call([] {
+    HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+    if (!HeapTupleIsValid(tuple)) return -1;
+    const int limit = ((Form_pg_database)GETSTRUCT(tuple))->datconnlimit;
+    ReleaseSysCache(tuple);
+    return limit;
+  });
+}
+
+void RequireRoom(const char* what, int limit, int taken) {
+  if (limit < 0 || taken < limit) return;
+  throw Error(sqlstate::kTooManyConnections, Cat("too many connections for ", what));
+}
+
+void SetSetting(const std::string& name, const std::string& value) {
+  pg::Call([&] {
+    (void)set_config_option(name.c_str(), value.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SET,
+                            true, 0, false);
+  });
+}
+
+}  // namespace
+
+ServedDatabase::ServedDatabase(const session::Session& session)
+    : session_(session), request_memory_("sync request") {
+  // What the server's configuration says; connecting puts the superuser's own settings in place.
+  for (const char* name : kRoleSettings) {
+    const char* value = pg::Call([&] { return GetConfigOption(name, true, false); });
+    configured_.emplace_back(name, value != nullptr ? value : "");
+  }
+  pg::Call([&] {
+    BackgroundWorkerInitializeConnectionByOid(session_.database, BOOTSTRAP_SUPERUSERID, 0);
+    pgstat_report_appname("sync worker");
+  });
+  PassGate();
+}
+
+void ServedDatabase::PassGate() {
+  pg::Call([] {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    pgstat_report_activity(STATE_RUNNING, "admitting a peer");
+  });
+  SetSetting("search_path", "");
+  if (!OidIsValid(pg::Call([] { return get_extension_oid("sync", true); }))) {
+    throw NotAdmitted("extension is not installed in that database");
+  }
+  if (!session::ReadModuleState().enabled) throw NotAdmitted("module disabled in that database");
+
+  const Oid role = session_.role;
+  const RoleFacts facts = ReadRole(role);
+  if (!facts.exists) {
+    session::MarkSession(session_.id, session::SessionStatus::kFailed);
+    throw Error(sqlstate::kInsufficientPrivilege,
+                "the role of the session does not exist any more");
+  }
+  if (!pg::Call([&] { return pg::database_allows(MyDatabaseId, role, ACL_CONNECT); })) {
+    throw Error(sqlstate::kInsufficientPrivilege,
+                "the role of the session may not connect to its database");
+  }
+  if (!facts.superuser) {
+    RequireRoom("that role", facts.connection_limit, pg::Call([&] {
+                                                       return CountUserBackends(role);
+                                                     }) + session::CountServing(role, InvalidOid));
+    RequireRoom("that database", DatabaseConnectionLimit(),
+                pg::Call([] { return CountDBConnections(MyDatabaseId); }) +
+                    session::CountServing(InvalidOid, MyDatabaseId));
+  }
+  ApplyRoleSettings();
+  role_name_ = pg::RoleName(role);
+  const char* database = pg::Call([] { return get_database_name(MyDatabaseId); });
+  database_name_ = database != nullptr ? database : "";
+  pg::Call([] {
+    PopActiveSnapshot();
+    CommitTransactionCommand();
+    pgstat_report_activity(STATE_IDLE, nullptr);
+  });
+}
+
+// As a login of the role would have them: the more specific last. Of all its settings only those
+// that concern what it sees and how long it may take.
+void ServedDatabase::ApplyRoleSettings() {
+  for (const auto& [name, value] : configured_)
+    SetSetting(name, value);
+  for (const pg::Row& row :
+       pg::CatalogQuery("SELECT split_part(s, '=', 1), substr(s, strpos(s, '=') + 1) "
+                        "FROM pg_db_role_setting CROSS JOIN LATERAL unnest(setconfig) AS s "
+                        "WHERE setrole IN (0, $1) AND setdatabase IN (0, $2) "
+                        "ORDER BY setrole <> 0, setdatabase <> 0",
+                        {pg::Param::OfOid(session_.role), pg::Param::OfOid(session_.database)})) {
+    const std::string name = row.Text(0);
+    const bool known = std::any_of(std::begin(kRoleSettings), std::end(kRoleSettings),
+                                   [&](const char* setting) { return name == setting; });
+    if (known) SetSetting(name, row.Text(1));
+  }
+  // The role may be more patient than the server is with workers.
+  if (LockTimeout == 0 || LockTimeout > pg::settings::lock_timeout_ms) {
+    SetSetting("lock_timeout", std::to_string(pg::settings::lock_timeout_ms));
+  }
+}
+
+void ServedDatabase::BeginTransaction() {
+  const Oid role = session_.role;
+  snapshot_at_ = pg::Call([&] {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    XactIsoLevel = XACT_REPEATABLE_READ;
+    XactReadOnly = true;
+    SetUserIdAndSecContext(role, kRestricted);
+    PushActiveSnapshot(GetTransactionSnapshot());
+    return GetCurrentTimestamp();
+  });
+  in_transaction_ = true;
+  session::SetPeerSnapshot(snapshot_at_);
+}
+
+void ServedDatabase::AssertRole() const {
+  Oid user;
+  int context;
+  GetUserIdAndSecContext(&user, &context);
+  if (user != session_.role || (context & kRestricted) != kRestricted) {
+    throw Error(sqlstate::kInternal, "worker does not act as the role of its session");
+  }
+}
+
+void ServedDatabase::BeginRequest() {
+  if (!in_transaction_) BeginTransaction();
+  pg::Call([] {
+    SetCurrentStatementStartTimestamp();
+    if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+  });
+}
+
+void ServedDatabase::EndRequest() {
+  pg::Call([] {
+    disable_timeout(STATEMENT_TIMEOUT, false);
+    pgstat_report_activity(STATE_IDLEINTRANSACTION, nullptr);
+  });
+  request_memory_.Reset();
+}
+
+}  // namespace pgsync::server

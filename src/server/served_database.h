@@ -1,0 +1,74 @@
+// A worker's life in the database of its peer's session: connected as the bootstrap superuser (a
+// role that cannot log in can still share), checked by the gate, from then on the session's role.
+#pragma once
+
+#include <optional>
+
+#include "core/waiter.h"
+#include "pg/guard.h"
+#include "pg/memory.h"
+#include "pg/subxact.h"
+#include "session/session_table.h"
+
+namespace pgsync::server {
+
+/// The peer cannot be let in, for a reason that concerns the session alone. What a stranger gets to
+/// hear is the same as for an unknown code.
+class NotAdmitted : public core::Error {
+ public:
+  explicit NotAdmitted(const std::string& reason)
+      : core::Error(core::sqlstate::kInvalidAuthorization, reason) {}
+};
+
+class ServedDatabase {
+ public:
+  /// Connects and passes the gate. Raises NotAdmitted; 42501 for a role that was dropped, 53300 for
+  /// connection limits; a database that cannot be connected to ends the process (FATAL).
+  explicit ServedDatabase(const session::Session& session);
+  ServedDatabase(const ServedDatabase&) = delete;
+  ServedDatabase& operator=(const ServedDatabase&) = delete;
+
+  const session::Session& session() const { return session_; }
+  const std::string& role_name() const { return role_name_; }
+  const std::string& database_name() const { return database_name_; }
+
+  /// Runs a read request: in the one transaction that lasts until the connection ends (REPEATABLE
+  /// READ, READ ONLY), in a subtransaction of its own, as the session's role, within the role's
+  /// statement_timeout. Whatever it raises, the snapshot stays.
+  template <typename Body>
+  void Read(Body&& body) {
+    BeginRequest();
+    try {
+      pg::ContextScope scope(request_memory_.get());
+      pg::InSubXact([&] {
+        AssertRole();
+        body();
+      });
+    } catch (...) {
+      EndRequest();
+      throw;
+    }
+    EndRequest();
+  }
+
+  /// When the snapshot was taken; 0: not yet.
+  int64 snapshot_at() const { return snapshot_at_; }
+
+ private:
+  void PassGate();
+  void ApplyRoleSettings();
+  void BeginRequest();
+  void EndRequest();
+  void BeginTransaction();
+  void AssertRole() const;
+
+  session::Session session_;
+  std::vector<std::pair<std::string, std::string>> configured_;
+  std::string role_name_;
+  std::string database_name_;
+  pg::OwnedContext request_memory_;
+  int64 snapshot_at_ = 0;
+  bool in_transaction_ = false;
+};
+
+}  // namespace pgsync::server

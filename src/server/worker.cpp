@@ -1,0 +1,452 @@
+// A worker serves one peer: it takes the socket over from the launcher, finds out who is there,
+// connects to the database of the session and answers requests until either side ends it.
+#include <sys/socket.h>
+
+#include <optional>
+
+#include "core/cidr.h"
+#include "core/code.h"
+#include "core/native_protocol.h"
+#include "core/text.h"
+#include "net/http_server.h"
+#include "net/tls.h"
+#include "pg/encoding.h"
+#include "pg/settings.h"
+#include "pg/wait.h"
+#include "server/handover.h"
+#include "server/log.h"
+#include "server/native_routes.h"
+#include "server/peer_watch.h"
+#include "server/served_database.h"
+#include "session/database_table.h"
+#include "session/launcher_state.h"
+#include "session/peer_table.h"
+#include "session/shared_memory.h"
+
+extern "C" {
+#include "libpq/libpq.h"
+#include "mb/pg_wchar.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+
+PGDLLEXPORT void pgsync_worker_main(Datum argument);
+}
+
+namespace pgsync::server {
+
+namespace {
+
+using core::Cat;
+using core::Clock;
+using core::Error;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+namespace settings = pg::settings;
+namespace sqlstate = core::sqlstate;
+
+// After a wrong code or ticket, whatever is wrong with it.
+constexpr milliseconds kRefusalDelay{1000};
+// Requests of a peer that has not shown a code yet are small.
+constexpr size_t kStrangerLimit = 16 * 1024;
+
+// What the exit callback needs to know; plain data, for it also runs when no destructor does.
+struct ExitState {
+  bool connected = false;  // the session counts this connection
+  session::SessionId session;
+  bool completed = false;
+  int unanswered_socket = -1;  // a peer in the clear that waits for its first answer
+  bool ended_logged = false;
+  char peer[80] = "";
+};
+ExitState exit_state;
+
+void at_worker_exit(int, Datum) {
+  if (exit_state.unanswered_socket >= 0) {
+    // Connecting to the database failed in a way that only ends the process.
+    static const char kAnswer[] =
+        "HTTP/1.1 503 Service Unavailable\r\nServer: sync\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
+    (void)send(exit_state.unanswered_socket, kAnswer, sizeof(kAnswer) - 1,
+               MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  if (!exit_state.connected) return;
+  exit_state.connected = false;
+  session::end_connection(exit_state.session, exit_state.completed);
+  if (!exit_state.ended_logged) {
+    ereport(LOG, (errmsg("sync peer ended: peer=%s result=terminated", exit_state.peer),
+                  errhidestmt(true)));
+  }
+}
+
+class Worker {
+ public:
+  explicit Worker(int slot) : slot_(slot) {}
+  void Run();
+
+ private:
+  void TakeSocket();
+  void OpenStream();
+  void RefuseInsecure();
+  void Serve();
+  bool ServeRequest();
+  void Dispatch(net::HttpRequest& request);
+  void Connect(net::HttpRequest& request);
+  void Disconnect();
+  void Authenticate(const net::HttpRequest& request);
+  void Admit(const session::Session& session);
+  void RefuseStranger(const char* reason);
+  void RespondError(const Error& error, int status);
+  void LogEnd(const char* result);
+  bool IsLocal() const { return peer_address_.IsLoopback(); }
+
+  int slot_;
+  session::Peer peer_;
+  core::IpAddress peer_address_;
+  pg::LatchWaiter waiter_;
+  net::Socket socket_;
+  std::unique_ptr<net::TlsServerContext> tls_;
+  std::unique_ptr<net::Stream> stream_;
+  std::unique_ptr<net::HttpServerConnection> http_;
+  std::unique_ptr<ServedDatabase> database_;
+  std::unique_ptr<NativeRoutes> routes_;
+  std::string ticket_hash_;
+  Clock::time_point began_ = Clock::now();
+};
+
+void Worker::TakeSocket() {
+  uint64 nonce;
+  peer_ = session::AdoptPeer(slot_, &nonce);
+  peer_address_ = core::IpAddress::Parse(peer_.address).value_or(core::IpAddress());
+  strlcpy(exit_state.peer, Cat(peer_.address, ":", peer_.port).c_str(), sizeof(exit_state.peer));
+  waiter_.set_deadline(Clock::now() + seconds(settings::authentication_timeout_s));
+  waiter_.set_write_limit(milliseconds(settings::send_timeout_ms));
+  const int launcher = session::GetLauncherInfo().pid;
+  socket_ = FetchSocket(launcher, slot_, nonce, waiter_);
+  waiter_.Forget();
+  net::PrepareSocket(socket_.get());
+}
+
+void Worker::RefuseInsecure() {
+  LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "connection without TLS"}});
+  http_->set_last();
+  RespondError(
+      Error(sqlstate::kInsufficientPrivilege, "this server takes connections with TLS only")
+          .WithHint("Use a URL that begins with https://."),
+      403);
+}
+
+void Worker::OpenStream() {
+  unsigned char byte = 0;
+  for (;;) {
+    const ssize_t got = recv(socket_.get(), &byte, 1, MSG_PEEK);
+    if (got == 1) break;
+    if (got == 0) net::RaiseLost(0);
+    if (errno != EAGAIN && errno != EINTR) net::RaiseLost(errno);
+    waiter_.Wait(socket_.get(), core::Waiter::Interest::kRead);
+  }
+  constexpr unsigned char kTlsHandshake = 0x16;
+  const settings::Ssl ssl = settings::EffectiveSsl();
+  if (byte == kTlsHandshake) {
+    if (ssl == settings::Ssl::kOff) throw Error(sqlstate::kProtocolViolation, "TLS is off");
+    const std::string own_cert = settings::ssl_cert_file, own_key = settings::ssl_key_file;
+    tls_ = std::make_unique<net::TlsServerContext>(own_cert.empty() ? ssl_cert_file : own_cert,
+                                                   own_key.empty() ? ssl_key_file : own_key);
+    stream_ = net::AcceptTls(std::move(socket_), *tls_, waiter_);
+  } else {
+    stream_ = net::MakePlainStream(std::move(socket_), waiter_);
+  }
+  http_ = std::make_unique<net::HttpServerConnection>(*stream_);
+}
+
+void Worker::Run() {
+  TakeSocket();
+  try {
+    OpenStream();
+    pg::Call([&] { start_peer_watch(stream_->fd()); });
+    const bool must_encrypt = settings::EffectiveSsl() == settings::Ssl::kRequire ||
+                              (!IsLocal() && !settings::allow_insecure);
+    if (!stream_->encrypted() && must_encrypt) {
+      (void)http_->ReadHead({kStrangerLimit, kStrangerLimit});
+      RefuseInsecure();
+      stream_->Close();
+      return;
+    }
+    Serve();
+    stream_->Close();
+  } catch (const core::TimeoutError&) {
+    LogEnd(database_ ? "timeout" : "authentication timeout");
+  } catch (const Error& error) {
+    if (error.state() != sqlstate::kConnectionLost) {
+      LogPeer("failed",
+              {{"peer", exit_state.peer}, {"error", error.message()}, {"detail", error.detail()}});
+    }
+    LogEnd("lost");
+  } catch (const pg::PgError& error) {
+    // Cancelled by the peer watch, while it waited or computed; anything else is for the log.
+    if (PeerWatchSawPeerGone()) {
+      LogEnd("lost");
+    } else if (PeerWatchSawOldSnapshot()) {
+      LogEnd("snapshot timeout");
+    } else {
+      LogEnd("error");
+      throw;
+    }
+  }
+}
+
+void Worker::Serve() {
+  while (ServeRequest()) {
+    pg::CheckInterrupts();
+    if (pg::Call([] {
+          const bool reload = ConfigReloadPending;
+          if (reload) {
+            ConfigReloadPending = false;
+            ProcessConfigFile(PGC_SIGHUP);
+          }
+          return reload;
+        })) {
+      waiter_.set_write_limit(milliseconds(settings::send_timeout_ms));
+    }
+  }
+  LogEnd(exit_state.completed ? "completed" : "closed");
+}
+
+// One request and its answer; false when the connection is to be closed.
+bool Worker::ServeRequest() {
+  if (database_) {
+    waiter_.set_deadline(std::nullopt);
+    waiter_.set_read_limit(milliseconds(settings::idle_timeout_ms));
+  }
+  try {
+    net::HttpLimits limits;
+    limits.body =
+        database_ ? static_cast<size_t>(settings::max_message_size_kb) * 1024 : kStrangerLimit;
+    auto request = http_->ReadHead(limits);
+    if (!request) return false;
+    Dispatch(*request);
+  } catch (const net::BadRequest& error) {
+    http_->set_last();
+    RespondError(error, error.status());
+  } catch (const core::TimeoutError&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.state() == sqlstate::kConnectionLost || http_->in_stream()) throw;
+    RespondError(error, core::HttpStatusOf(error.state()));
+  } catch (const pg::PgError& error) {
+    if (PeerWatchSawPeerGone() || PeerWatchSawOldSnapshot() || http_->in_stream()) throw;
+    // The subtransaction of the request was rolled back; without a database there was none.
+    if (!database_) throw;
+    RespondError(error.ToError(), core::HttpStatusOf(error.state()));
+  }
+  return http_->keep_alive();
+}
+
+void Worker::RespondError(const Error& error, int status) {
+  net::HttpResponse response;
+  response.status = status;
+  response.body = pg::ErrorForWire(error).ToJson();
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  http_->Respond(response);
+}
+
+void Worker::RefuseStranger(const char* reason) {
+  LogPeer("refused", {{"peer", exit_state.peer}, {"reason", reason}});
+  pg::Sleep(kRefusalDelay);
+  http_->set_last();
+  throw Error(sqlstate::kInvalidAuthorization, "invalid_code")
+      .WithDetail("The code or ticket is unknown, used up or of no use now.")
+      .WithHint("Ask for a new code: it can be used once, while its session lasts.");
+}
+
+void Worker::Dispatch(net::HttpRequest& request) {
+  const net::HttpTarget target = net::HttpTarget::Parse(request.target);
+  const size_t at = target.path.rfind(core::kNativePath);
+  if (at == std::string::npos) {
+    throw Error(sqlstate::kNotFound, "there is nothing at this path")
+        .WithHint(Cat("The protocol is under ", core::kNativePath, "."));
+  }
+  const std::string operation = target.path.substr(at + sizeof(core::kNativePath) - 1);
+  if (operation.empty() && request.method == "GET") {
+    core::ServerInfo info;
+    info.software = session::kVersion;
+    net::HttpResponse response;
+    response.body = info.ToJson();
+    http_->Respond(response);
+    return;
+  }
+  if (operation == "connect" && request.method == "POST") {
+    Connect(request);
+    return;
+  }
+  Authenticate(request);
+  if (operation == "connect" && request.method == "DELETE") {
+    Disconnect();
+    return;
+  }
+  if (operation == "session" && request.method == "GET") {
+    net::HttpResponse response;
+    response.body =
+        core::JsonWriter().BeginObject().Field("status", "connected").EndObject().Take();
+    http_->Respond(response);
+    return;
+  }
+  http_->ReadBody(request);
+  // From here on the request computes: only what the peer reads or not is timed.
+  waiter_.set_read_limit(std::nullopt);
+  routes_->Handle(operation, request, target);
+}
+
+// Spends a code. What can be looked at without spending it comes first.
+void Worker::Connect(net::HttpRequest& request) {
+  http_->ReadBody(request);
+  if (database_) {
+    throw Error(sqlstate::kNotInPrerequisiteState, "this connection has a session already");
+  }
+  const core::JsonDocument document = core::ParseJson(request.body, "request", {kStrangerLimit, 8});
+  const core::JsonObject json(document, "request");
+  if (json.Has("token")) RefuseStranger("unknown token");
+  const std::string code = json.String("code");
+  const auto database = session::DatabaseOfPendingCode(code);
+  if (database) {
+    const session::DatabaseState state = session::GetDatabaseState(*database);
+    if (state != session::DatabaseState::kEnabled && state != session::DatabaseState::kUnknown) {
+      RefuseStranger("module disabled");
+    }
+    if (!session::PromotePeer()) {
+      LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "too many connections"}});
+      http_->set_last();
+      throw Error(sqlstate::kTooManyConnections, "peer is busy: too many connections")
+          .WithDetail(
+              Cat("It serves ", settings::max_connections, " at a time (sync.max_connections)."))
+          .WithHint("Try again later.");
+    }
+  }
+  const std::string ticket = core::NewTicket([](char* to, size_t size) {
+    if (!pg_strong_random(to, size))
+      throw Error(sqlstate::kInternal, "no random numbers to be had");
+  });
+  ticket_hash_ = core::HashTicket(ticket);
+  session::Session session;
+  const session::SpendResult result = session::SpendCode(code, ticket_hash_, &session);
+  if (result == session::SpendResult::kAlreadyUsed) {
+    if (database) session::DemotePeer();
+    LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "code already used"}});
+    pg::Sleep(kRefusalDelay);
+    http_->set_last();
+    throw Error(sqlstate::kNotInPrerequisiteState, "code already_used")
+        .WithHint("Ask for a new code: it can be used once.");
+  }
+  if (result != session::SpendResult::kSpent) {
+    if (database) session::DemotePeer();
+    RefuseStranger("unknown code");
+  }
+  Admit(session);
+  core::ConnectReply reply;
+  reply.ticket = ticket;
+  reply.direction = session::DirectionName(session.direction);
+  reply.software = session::kVersion;
+  reply.server_version = PG_VERSION_NUM;
+  reply.encoding = GetDatabaseEncodingName();
+  net::HttpResponse response;
+  response.body = reply.ToJson();
+  http_->Respond(response);
+}
+
+// A ticket on a connection that has none yet: a peer that comes back after its connection was cut.
+void Worker::Authenticate(const net::HttpRequest& request) {
+  constexpr std::string_view kBearer = "Bearer ";
+  const std::string header = net::FindHeader(request.headers, "Authorization").value_or("");
+  const std::string hash = header.compare(0, kBearer.size(), kBearer) == 0
+                               ? core::HashTicket(std::string_view(header).substr(kBearer.size()))
+                               : std::string();
+  if (database_) {
+    if (core::ConstantTimeEqual(hash, ticket_hash_)) return;
+    RefuseStranger("wrong ticket");
+  }
+  if (hash.empty()) RefuseStranger("no ticket");
+  const auto session = session::FindByTicket(hash);
+  if (!session) RefuseStranger("unknown ticket");
+  if (!session::PromotePeer()) {
+    http_->set_last();
+    throw Error(sqlstate::kTooManyConnections, "peer is busy: too many connections");
+  }
+  ticket_hash_ = hash;
+  Admit(*session);
+}
+
+void Worker::Admit(const session::Session& session) {
+  switch (session::BeginConnection(session.id)) {
+    case session::BeginResult::kBegun:
+      break;
+    case session::BeginResult::kBusy:
+      http_->set_last();
+      throw Error(sqlstate::kObjectInUse, "the session has a connection already")
+          .WithHint("It may take two seconds until the loss of the old one is noticed.");
+    case session::BeginResult::kGone:
+      RefuseStranger("session is gone");
+  }
+  exit_state.session = session.id;
+  exit_state.connected = true;
+  session::NotePeerSession(session);
+  session::SetPeerActivity("idle");
+  exit_state.unanswered_socket = stream_->encrypted() ? -1 : stream_->fd();
+  try {
+    database_ = std::make_unique<ServedDatabase>(session);
+  } catch (const NotAdmitted& error) {
+    exit_state.unanswered_socket = -1;
+    RefuseStranger(error.what());
+  } catch (const Error& error) {
+    // A worker connects to one database in its life, so this one can only end.
+    exit_state.unanswered_socket = -1;
+    http_->set_last();
+    LogPeer("refused", {{"peer", exit_state.peer}, {"reason", error.message()}});
+    if (error.state() == sqlstate::kTooManyConnections) session::ReturnCode(session.id);
+    throw;
+  }
+  exit_state.unanswered_socket = -1;
+  routes_ = std::make_unique<NativeRoutes>(*database_, *http_, IsLocal());
+  LogPeer("accepted", {{"peer", exit_state.peer},
+                       {"role", database_->role_name()},
+                       {"database", database_->database_name()},
+                       {"direction", session::DirectionName(session.direction)}});
+}
+
+void Worker::Disconnect() {
+  exit_state.completed = true;
+  http_->set_last();
+  net::HttpResponse response;
+  response.status = 204;
+  http_->Respond(response);
+}
+
+void Worker::LogEnd(const char* result) {
+  if (exit_state.ended_logged) return;
+  exit_state.ended_logged = true;
+  if (!database_) return;  // was refused, and that was said
+  const ServedTotals& totals = routes_->totals();
+  const auto ms = std::chrono::duration_cast<milliseconds>(Clock::now() - began_).count();
+  LogPeer("ended", {{"peer", exit_state.peer},
+                    {"role", database_->role_name()},
+                    {"database", database_->database_name()},
+                    {"tables", std::to_string(totals.tables)},
+                    {"rows", std::to_string(totals.rows)},
+                    {"bytes", std::to_string(stream_->bytes_out())},
+                    {"ms", std::to_string(ms)},
+                    {"result", result}});
+}
+
+}  // namespace
+}  // namespace pgsync::server
+
+void pgsync_worker_main(Datum argument) {
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+  pqsignal(SIGTERM, die);
+  BackgroundWorkerUnblockSignals();
+  before_shmem_exit(pgsync::server::at_worker_exit, (Datum)0);
+  const int slot = DatumGetInt32(argument);
+  pgsync::pg::Enter([slot] { pgsync::server::Worker(slot).Run(); });
+}

@@ -1,0 +1,28 @@
+// What is known of the databases of this cluster, in shared memory: whether a peer may be let in
+// without a connection to the database being opened to find out.
+#pragma once
+
+#include <vector>
+
+#include "pg/guard.h"
+
+namespace pgsync::session {
+
+enum class DatabaseState { kUnknown, kNotInstalled, kDisabled, kCopied, kEnabled };
+
+/// As far as is known; kUnknown where no probe has looked yet.
+DatabaseState GetDatabaseState(Oid database);
+/// Raises nothing: also called at commit. A database that finds no room stays unknown.
+void note_database_state(Oid database, DatabaseState state) noexcept;
+/// Forgets databases that are not in the list.
+void KeepDatabases(const std::vector<Oid>& existing);
+
+/// Remembers the state that this transaction has given the current database; told to all at COMMIT,
+/// dropped at ROLLBACK. With anything but kEnabled the peers of the database are then ended.
+void PublishAtCommit(DatabaseState state);
+void register_database_callbacks();
+
+Size DatabaseTableSize();
+void init_database_table(void* memory, bool found);
+
+}  // namespace pgsync::session

@@ -1,0 +1,29 @@
+// The arguments with which a peer is connected to, as several functions take them.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/peer.h"
+
+namespace pgsync::sql {
+
+struct ConnectArguments {
+  std::string url;
+  std::optional<std::string> code;
+  std::optional<std::string> token;
+  std::optional<std::string> password;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+
+struct ConnectedPeer {
+  std::string url;  ///< without what is secret
+  std::unique_ptr<client::Peer> peer;
+};
+
+/// Checks the arguments (22023, 28000) and connects.
+ConnectedPeer ConnectToPeer(const ConnectArguments& arguments);
+
+}  // namespace pgsync::sql

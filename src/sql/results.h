@@ -1,0 +1,35 @@
+// The rows in which results are returned.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "core/table_info.h"
+#include "core/waiter.h"
+#include "engine/batch_applier.h"
+#include "sql/function.h"
+
+namespace pgsync::sql {
+
+/// sync_result.
+struct TransferResult {
+  std::string table;
+  engine::ApplyCounts counts;
+  std::string errors = "[]";
+  int64 error_count = 0;
+  std::string mode = "full";
+  bool dry_run = false;
+  std::optional<bool> verified;
+  int64 bytes = 0;
+  std::chrono::milliseconds duration{0};
+
+  std::vector<Cell> Cells() const;
+};
+
+/// A row of sync_list_tables() and sync_remote_list_tables().
+std::vector<Cell> TableListCells(const core::TableListEntry& entry);
+
+/// Raises 22023 where the number is given and below zero.
+void RequireNotNegative(const char* argument, const std::optional<int64>& number);
+
+}  // namespace pgsync::sql
