@@ -1,0 +1,267 @@
+# Peers that are not there, are something else, hang, reset, or send garbage; codes that are no use.
+use strict;
+use warnings;
+use lib 'perl';
+use PostgreSQL::Test::Utils;
+use SyncTest;
+use Socket;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $a = new_sync_node('sender', conf => "sync.max_connections = 2\n");
+my $b = new_sync_node('receiver');
+my $url = sync_url($a);
+my $code;
+
+# ---- codes and arguments -------------------------------------------------------------------------
+
+my $began = time;
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH')", '28000', qr/invalid_code.*DETAIL:  remote: .*HINT:/s, 'unknown code');
+fails_with($b, "SELECT sync_connect('$url', 'ABC')", '28000', qr/invalid_code.*8 characters/s, 'malformed code');
+$code = new_code($a);
+$b->safe_psql('postgres', "SELECT sync_disconnect(sync_connect('$url/', ' ' || lower('$code') || ' '))");
+fails_with($b, "SELECT sync_connect('$url', '$code')", '55000', qr/already_used/, 'used code');
+fails_with($b, "SELECT sync_connect('$url', token => 'nonsense')", '28000', qr/HINT/, 'unknown token');
+fails_with($b, "SELECT sync_connect('$url')", '22023', qr/either a code or a token/, 'neither code nor token');
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', 'token')", '22023', qr/either a code or a token/, 'both code and token');
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', password => 'x')", '22023', qr/password goes with a token/, 'password without token');
+fails_with($b, "SELECT sync_connect(NULL)", '22004', qr/"url"/, 'no URL');
+fails_with($b, "SELECT sync_connect('localhost:5480', 'ABCDEFGH')", '22023', qr/https:\/\//, 'URL without scheme');
+fails_with($b, "SELECT sync_connect('ftp://localhost/', 'ABCDEFGH')", '22023', qr/https:\/\//, 'URL with another scheme');
+fails_with($b, "SELECT sync_connect('file:///etc/passwd', 'ABCDEFGH')", '22023', qr/URL/, 'URL of a file');
+fails_with($b, "SELECT sync_connect('http://u:secret\@localhost/', 'ABCDEFGH')", '22023', qr/user or a password/, 'URL with a password');
+fails_with($b, "SELECT sync_connect('http://[::1', 'ABCDEFGH')", '22023', qr/URL/, 'malformed URL');
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', protocol => 'gopher')", '22023', qr/Available values/, 'unknown protocol');
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', timeout => '0')", '22023', qr/timeout/, 'no time');
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', timeout => '-5 s')", '22023', qr/timeout/, 'negative time');
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', timeout => '1000 years')", '22023', qr/timeout/, 'a thousand years');
+fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', timeout => NULL)", '22004', qr/timeout/, 'null timeout');
+ok(!log_contains($b, qr/STATEMENT:.*sync_connect/), 'statements with codes are not logged with their errors');
+
+# ---- nobody there --------------------------------------------------------------------------------
+
+my $nobody = free_port();
+fails_with($b, "SELECT sync_connect('http://localhost:$nobody', 'ABCDEFGH')", '08001', qr/could not connect.*HINT/s, 'nobody listens');
+fails_with($b, "SELECT sync_connect('http://no-such-host.invalid:5480', 'ABCDEFGH')", '08001', qr/could not connect/, 'unknown host');
+fails_with($b, "SELECT sync_connect('https://localhost:$a->{sync_port}', 'ABCDEFGH')", '08001', qr/could not connect/, 'TLS where there is none');
+
+# ---- somebody else -------------------------------------------------------------------------------
+
+sub read_head
+{
+	my ($connection) = @_;
+	my $head = '';
+	while ($head !~ /\r\n\r\n/)
+	{
+		sysread($connection, my $bytes, 4096) or return $head;
+		$head .= $bytes;
+	}
+	return $head;
+}
+
+sub answering
+{
+	my ($bytes) = @_;
+	return fake_peer(sub { my ($c) = @_; read_head($c); print $c $bytes; sleep 0.2; });
+}
+
+sub http_body
+{
+	my ($status, $body, $type) = @_;
+	$type ||= 'application/json';
+	return "HTTP/1.1 $status X\r\nContent-Type: $type\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
+}
+
+my %others = (
+	'a web server' => http_body(404, '<html>Not found</html>', 'text/html'),
+	'a web server that is happy with everything' => http_body(200, '<html>Hello</html>', 'text/html'),
+	'a redirect' => "HTTP/1.1 302 Found\r\nLocation: $url\r\nContent-Length: 0\r\n\r\n",
+	'JSON of something else' => http_body(200, '{"hello": "world"}'),
+	'JSON that is no object' => http_body(200, '[1,2,3]'),
+	'broken JSON' => http_body(200, '{"protocol": "sync", "versions": [1'),
+	'deep JSON' => http_body(200, '[' x 50000),
+	'another version' => http_body(200, '{"protocol": "sync", "versions": [99], "software": "9.9"}'),
+	'no HTTP' => "220 mail.example.com ESMTP\r\n",
+	'noise' => join('', map { chr(($_ * 7919) % 256) } 1 .. 5000),
+	'a head without end' => "HTTP/1.1 200 OK\r\n" . ("X-Header: " . ('x' x 1000) . "\r\n") x 100,
+	'a wrong length' => "HTTP/1.1 200 OK\r\nContent-Length: nonsense\r\n\r\n",
+	'a huge body' => "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" . ('x' x 200000),
+	'an error page of a proxy' => http_body(503, '<html>Unavailable</html>', 'text/html'),
+);
+foreach my $what (sort keys %others)
+{
+	my $port = answering($others{$what});
+	my $expected = $what eq 'a huge body' ? '54000' : '08P01';
+	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", $expected, undef, $what);
+}
+# Its connection ends where a message should go on.
+foreach my $cut ('', 'HTTP/1.1 200 OK', "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+{
+	my $port = fake_peer(sub { my ($c) = @_; read_head($c); print $c $cut; });
+	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", '08006', qr/connection lost/, 'cut after ' . length($cut) . ' bytes');
+}
+# It resets the connection.
+{
+	my $port = fake_peer(sub {
+		my ($c) = @_;
+		read_head($c);
+		setsockopt($c, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0));
+		close $c;
+	});
+	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", '08006', qr/connection lost/, 'reset');
+}
+# It hangs: the caller's time-out, and a cancel at once.
+{
+	my $port = fake_peer(sub { my ($c) = @_; read_head($c); sleep 100; });
+	$began = time;
+	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH', timeout => '500 ms')", '57014', qr/timeout/, 'hangs');
+	cmp_ok(time - $began, '<', 20, 'and the caller does not');
+	fails_with($b, "SET statement_timeout = '500 ms'; SELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", '57014', qr/statement timeout/, 'statement_timeout');
+	# Byte by byte.
+	my $slow = fake_peer(sub { my ($c) = @_; read_head($c); foreach (1 .. 1000) { print $c 'H'; sleep 0.1; } });
+	fails_with($b, "SELECT sync_connect('http://localhost:$slow', 'ABCDEFGH', timeout => '1 s')", '57014', qr/timeout/, 'byte by byte');
+	# It accepts nothing at all.
+	my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1);
+	my $silent = $socket->sockport;
+	fails_with($b, "SELECT sync_connect('http://localhost:$silent', 'ABCDEFGH', timeout => '500 ms')", '57014', qr/timeout/, 'accepts and says nothing');
+}
+
+# ---- a sync server that goes wrong ---------------------------------------------------------------
+
+my $info = '{"protocol": "sync", "versions": [1], "software": "fake"}';
+my $connected = '{"ticket": "00", "direction": "send", "software": "fake", "server_version": 150000, "encoding": "UTF8"}';
+my $column = '{"name": "a", "type": "integer", "base_type": "pg_catalog.int4", "category": "N", "binary": true, "nullable": true}';
+my $opened = qq({"tables": [{"definition": {"schema": "public", "table": "t", "columns": [$column], "primary_key": [], "kind": "r"}, "complete": true, "size_bytes": 0}]});
+$b->safe_psql('postgres', 'CREATE TABLE t (a int); CREATE TABLE keyed (a int PRIMARY KEY)');
+
+# Plays a peer: the answers to each operation, as raw bytes or as a reference to code.
+sub playing
+{
+	my (%play) = @_;
+	return fake_peer(sub {
+		my ($c) = @_;
+		while (1)
+		{
+			my $head = read_head($c);
+			my ($method, $operation) = $head =~ m{^(\w+) \S*/sync/v1/(\w*)} or return;
+			if ($head =~ /Content-Length: (\d+)/)
+			{
+				my $have = length($head) - index($head, "\r\n\r\n") - 4;
+				while ($have < $1) { my $n = sysread($c, my $x, $1 - $have) or return; $have += $n; }
+			}
+			my $answer = $play{$operation};
+			$answer = http_body(200, $info) if !defined $answer && $operation eq '';
+			$answer = http_body(200, $connected) if !defined $answer && $operation eq 'connect';
+			$answer = http_body(200, $opened) if !defined $answer && $operation eq 'open';
+			return unless defined $answer;
+			if (ref $answer) { $answer->($c) } else { print $c $answer; }
+		}
+	});
+}
+
+sub frame { my ($kind, $payload, $flags) = @_; return pack('a1CnN', $kind, $flags || 0, 0, length $payload) . $payload; }
+
+sub rows_answer
+{
+	my ($bytes, $whole) = @_;
+	my $head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.sync.rows\r\nTransfer-Encoding: chunked\r\n\r\n";
+	my $chunk = length($bytes) ? sprintf("%x\r\n%s\r\n", length $bytes, $bytes) : '';
+	return $head . $chunk . ($whole ? "0\r\n\r\n" : '');
+}
+
+my $header = frame('H', '{"encoding": "UTF8", "columns": [{"name": "a", "binary": true, "width": 4}]}');
+my $one_row = frame('D', pack('N', 1) . "\0" . pack('N', 42));
+my %streams = (
+	'an empty answer' => ['', '08006'],
+	'no header' => [ $one_row, '08P01' ],
+	'a header alone' => [ $header, '08006' ],
+	'rows without an end' => [ $header . $one_row, '08006' ],
+	'a frame cut short' => [ $header . substr($one_row, 0, 10), '08006' ],
+	'an end that counts wrongly' => [ $header . $one_row . frame('E', pack('Q>', 2) . ("\0" x 16)), '08P01' ],
+	'a wrong checksum' => [ $header . $one_row . frame('E', pack('Q>', 1) . ("\0" x 16)), '08P01' ],
+	'an unknown frame' => [ $header . frame('Z', ''), '08P01' ],
+	'a huge frame' => [ $header . pack('a1CnN', 'D', 0, 0, 0xffffffff), '08P01' ],
+	'a frame larger than what comes' => [ $header . pack('a1CnN', 'D', 0, 0, 0x3ffffff0) . ('x' x 1000), '08006' ],
+	'more rows than bytes' => [ $header . frame('D', pack('N', 4_000_000_000) . "\0"), '08P01' ],
+	'a row that runs over its frame' => [ $header . frame('D', pack('N', 1) . "\0" . "\1"), '08P01' ],
+	'a frame longer than its rows' => [ $header . frame('D', pack('N', 1) . "\0" . pack('N', 1) . 'junk'), '08P01' ],
+	'a broken compression' => [ $header . frame('D', 'no zstd at all', 1), '08P01' ],
+	'other columns' => [ frame('H', '{"encoding": "UTF8", "columns": [{"name": "b", "binary": true, "width": 4}]}'), '08P01' ],
+	'a wrong width' => [ frame('H', '{"encoding": "UTF8", "columns": [{"name": "a", "binary": true, "width": 3}]}'), '08P01' ],
+	'an unknown encoding' => [ frame('H', '{"encoding": "KLINGON", "columns": [{"name": "a", "binary": true, "width": 4}]}'), '08P01' ],
+	'a header that is no JSON' => [ frame('H', 'hello'), '08P01' ],
+	'an error of its own' => [ $header . frame('X', '{"error": {"sqlstate": "53100", "message": "disk full there", "detail": "All of it."}}'), '53100' ],
+	'an error that is none' => [ $header . frame('X', '{"error": {"sqlstate": "00000", "message": "success"}}'), 'XX000' ],
+);
+foreach my $what (sort keys %streams)
+{
+	my ($bytes, $sqlstate) = @{ $streams{$what} };
+	foreach my $whole (0, 1)
+	{
+		my $port = playing(rows => sub { my ($c) = @_; print $c rows_answer($bytes, $whole); close $c unless $whole; });
+		my $err = fails_with($b, "SELECT sync_pull('http://localhost:$port', 'ABCDEFGH', tables => '{t}')", $sqlstate, undef,
+			"$what" . ($whole ? ', in a whole answer' : ''));
+		like($err, qr/remote: All of it/, 'an error of the peer is told as such') if $what eq 'an error of its own';
+	}
+}
+is($b->safe_psql('postgres', 'SELECT count(*) FROM t'), '0', 'no cut stream was taken for a whole one');
+
+# Other answers that go wrong.
+foreach my $case (
+	[ 'a refusal in HTML', open => http_body(500, '<h1>oops</h1>'), '08P01' ],
+	[ 'a refusal', open => http_body(403, '{"error": {"sqlstate": "42501", "message": "not for you"}}'), '42501' ],
+	[ 'a reply that is no JSON', open => http_body(200, 'x'), '08P01' ],
+	[ 'too few tables', open => http_body(200, '{"tables": []}'), '08P01' ],
+	[ 'a definition without columns', open => http_body(200, '{"tables": [{"definition": {"columns": 5}}]}'), '08P01' ],
+	[ 'a ticket that is none', connect => http_body(200, '{"ticket": 5}'), '08P01' ],
+	[ 'U+0000', connect => http_body(200, '{"ticket": "a\\u0000b", "direction": "send"}'), '08P01' ],
+	[ 'bad UTF-8', connect => http_body(200, "{\"ticket\": \"\xff\xfe\", \"direction\": \"send\"}"), '08P01' ])
+{
+	my ($what, $operation, $answer, $sqlstate) = @$case;
+	my $port = playing($operation => $answer);
+	fails_with($b, "SELECT sync_pull('http://localhost:$port', 'ABCDEFGH', tables => '{t}')", $sqlstate, undef, $what);
+}
+
+# A reply that never ends is not read for ever.
+{
+	my $port = playing(tables => sub {
+		my ($c) = @_;
+		print $c "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+		my $chunk = sprintf("%x\r\n%s\r\n", 1048576, ' ' x 1048576);
+		print $c $chunk foreach 1 .. 200;
+	});
+	fails_with($b, "ALTER SYSTEM SET sync.max_message_size = '2 MB'; SELECT pg_reload_conf(); SELECT pg_sleep(0.5); "
+		  . "SELECT sync_remote_list_tables(sync_connect('http://localhost:$port', 'ABCDEFGH'))", '54000', qr/too large/, 'an endless reply');
+	$b->safe_psql('postgres', 'ALTER SYSTEM RESET sync.max_message_size');
+	$b->safe_psql('postgres', 'SELECT pg_reload_conf()');
+}
+
+stop_fake_peers();
+
+# ---- a busy peer ---------------------------------------------------------------------------------
+
+my @sessions = map { background($b, "SELECT sync_connect('$url', '" . new_code($a) . "'); SELECT 'connected'; SELECT pg_sleep(60);\n") } 1 .. 2;
+wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM sync_peers() WHERE state = 'idle')) eq '2' }, 'two peers are connected');
+$code = new_code($a);
+fails_with($b, "SELECT sync_connect('$url', '$code', timeout => '1 s')", '53300', qr/busy/, 'a peer that serves as many as it may');
+is($a->safe_psql('postgres', "SELECT status FROM sync_get_session('$code')"), 'pending', 'a code is not spent for a peer that is busy');
+$b->safe_psql('postgres', q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()));
+finished($_) foreach @sessions;
+wait_for(sub { $a->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' }, 'their workers have noticed');
+is($b->safe_psql('postgres', "SELECT sync_connect('$url', '$code') > 0"), 't', 'later there is room');
+
+# ---- not preloaded -------------------------------------------------------------------------------
+
+my $c = new_sync_node('unprepared', bare => 1);
+$c->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$c->restart;
+$c->safe_psql('postgres', 'CREATE EXTENSION sync; SELECT sync_enable()');
+fails_with($c, "SELECT sync_create_session('send')", '55000', qr/not preloaded.*HINT:.*shared_preload_libraries/s, 'not preloaded');
+is($c->safe_psql('postgres', 'SELECT worker_state, listen_url FROM sync_get_config()'), 'not preloaded|', 'and says so');
+$a->safe_psql('postgres', 'CREATE TABLE given (x int); INSERT INTO given VALUES (1), (2)');
+$code = new_code($a);
+is($c->safe_psql('postgres', "SELECT table_name, created FROM sync_pull('$url', '$code')"), 'given|2', 'pulling needs no preloading');
+
+no_leftovers($a, 'sender');
+no_leftovers($b, 'receiver');
+done_testing();
