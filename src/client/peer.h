@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/native_protocol.h"
-#include "engine/stream_load.h"
+#include "engine/transfer.h"
 
 namespace pgsync::client {
 
@@ -31,10 +31,8 @@ struct FetchRequest {
 /// lost, 57014 where the peer stays silent for longer than the connection's timeout. After an error
 /// in the middle of an exchange the connection is given up; the next call makes a new one while the
 /// session lasts, with a new snapshot.
-class Peer {
+class Peer : public engine::TableSource {
  public:
-  virtual ~Peer() = default;
-
   virtual std::vector<core::TableListEntry> ListTables(const std::optional<std::string>& schema,
                                                        bool exact_counts) = 0;
   virtual core::TableInfo GetSchema(const std::string& table) = 0;
@@ -43,16 +41,15 @@ class Peer {
   virtual void Fetch(const FetchRequest& request,
                      const std::function<void(const std::string&)>& take) = 0;
 
-  /// Names all tables of a call to the peer at once. What is read until the next Open() comes from
-  /// one snapshot: a connection that is lost meanwhile is an error.
-  virtual std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) = 0;
-  /// The rows of a table that was opened.
-  virtual std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request) = 0;
+  /// A connection that is lost between Open() and the last of the rows is an error: the snapshot
+  /// has gone with it.
+  std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) override = 0;
 
   virtual bool Connected() = 0;
   /// Ends the session, as far as the peer can be told within a moment.
   virtual void Disconnect() = 0;
   virtual PeerFacts Facts() const = 0;
+  uint64_t BytesIn() const override { return Facts().bytes_in; }
 };
 
 }  // namespace pgsync::client

@@ -5,21 +5,20 @@
 #include <string>
 
 #include "core/waiter.h"
-#include "pg/guard.h"
+#include "engine/transfer.h"
 
 namespace pgsync::client {
 
-class ProgressReport {
+class ProgressReport : public engine::TransferObserver {
  public:
   ProgressReport(int client, const std::string& peer);
-  ~ProgressReport();
+  ~ProgressReport() override;
   ProgressReport(const ProgressReport&) = delete;
   ProgressReport& operator=(const ProgressReport&) = delete;
 
-  /// The next table; `rows_total` as estimated, -1: not known.
-  void Table(const std::string& table, int64 rows_total);
-  void Phase(const char* phase);
-  void Advance(int64 rows, int64 bytes);
+  void Table(const std::string& table, int64 rows_total) override;
+  void Phase(const char* phase) override;
+  void Advance(int64 rows, int64 bytes) override;
 
  private:
   void Notice();

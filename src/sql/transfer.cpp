@@ -1,8 +1,6 @@
 // SQL functions that transfer tables from a peer.
-#include "client/transfer.h"
-
-#include "catalog/names.h"
 #include "client/handles.h"
+#include "client/pull.h"
 #include "core/json.h"
 #include "core/text.h"
 #include "pg/encoding.h"
@@ -11,9 +9,9 @@
 
 namespace pgsync::sql {
 
-using client::TransferOptions;
 using core::Cat;
 using core::Error;
+using engine::TransferOptions;
 namespace sqlstate = core::sqlstate;
 
 namespace {
@@ -67,7 +65,7 @@ void ReadStrategies(const std::optional<std::string>& json, TransferOptions* opt
   }
 }
 
-std::vector<Cell> OutcomeCells(const client::TableOutcome& outcome) {
+std::vector<Cell> OutcomeCells(const engine::TableOutcome& outcome) {
   TransferResult result;
   result.table = outcome.table;
   result.counts = outcome.counts;
@@ -83,10 +81,10 @@ std::vector<Cell> OutcomeCells(const client::TableOutcome& outcome) {
 PGSYNC_FUNCTION(pgsync_transfer) {
   const Args args(fcinfo);
   const client::UseHandle handle(args.Int4(0));
-  client::TableRequest table{args.Text(1), args.OptionalText(2)};
+  engine::TableRequest table{args.Text(1), args.OptionalText(2)};
   const TransferOptions options = ReadOptions(args, 3);
-  const auto outcomes = client::TransferTables(handle.peer(), handle.handle().id,
-                                               handle.handle().url, {table}, options);
+  const auto outcomes =
+      client::PullTables(handle.peer(), handle.handle().id, handle.handle().url, {table}, options);
   return RowResult(fcinfo, OutcomeCells(outcomes.at(0)));
 }
 
@@ -99,8 +97,8 @@ PGSYNC_FUNCTION(pgsync_transfer_all) {
   ReadStrategies(args.OptionalJson(3), &options);
   SetResult result(fcinfo);
   const auto selected = client::SelectTables(handle.peer(), tables, exclude);
-  for (const auto& outcome : client::TransferTables(handle.peer(), handle.handle().id,
-                                                    handle.handle().url, selected, options)) {
+  for (const auto& outcome : client::PullTables(handle.peer(), handle.handle().id,
+                                                handle.handle().url, selected, options)) {
     result.Add(OutcomeCells(outcome));
   }
   return result.Done();
@@ -119,7 +117,7 @@ PGSYNC_SECRET_FUNCTION(pgsync_pull) {
   const ConnectedPeer connected = ConnectToPeer(arguments);
   const auto selected = client::SelectTables(*connected.peer, tables, exclude);
   for (const auto& outcome :
-       client::TransferTables(*connected.peer, 0, connected.url, selected, options)) {
+       client::PullTables(*connected.peer, 0, connected.url, selected, options)) {
     result.Add(OutcomeCells(outcome));
   }
   connected.peer->Disconnect();

@@ -1,14 +1,13 @@
-#include "client/transfer.h"
+#include "engine/transfer.h"
 
 #include <algorithm>
-#include <set>
 
 #include "catalog/create_table.h"
 #include "catalog/shareable.h"
 #include "catalog/table.h"
-#include "client/progress_report.h"
 #include "core/dependency_order.h"
 #include "core/text.h"
+#include "core/waiter.h"
 #include "engine/bulk_load.h"
 #include "engine/column_map.h"
 #include "engine/constraints.h"
@@ -23,7 +22,7 @@ extern "C" {
 #include "tcop/utility.h"
 }
 
-namespace pgsync::client {
+namespace pgsync::engine {
 
 using core::Cat;
 using core::Clock;
@@ -41,16 +40,16 @@ struct Job {
   std::string remote_name;
   core::OpenedTable remote;
   catalog::Table local;
-  engine::Strategy strategy;
-  std::vector<engine::MappedColumn> columns;
+  Strategy strategy;
+  std::vector<MappedColumn> columns;
   bool in_cycle = false;
   TableOutcome outcome;
 };
 
 class Transfer {
  public:
-  Transfer(Peer& peer, int client, const std::string& peer_name, const TransferOptions& options)
-      : peer_(peer), options_(options), report_(client, peer_name) {}
+  Transfer(TableSource& source, TransferObserver& observer, const TransferOptions& options)
+      : source_(source), report_(observer), options_(options) {}
 
   std::vector<TableOutcome> Run(const std::vector<TableRequest>& tables) {
     pg::Call([] { PreventCommandIfReadOnly("a transfer"); });
@@ -72,7 +71,7 @@ class Transfer {
     std::vector<std::string> names;
     for (const TableRequest& table : tables)
       names.push_back(table.remote);
-    std::vector<core::OpenedTable> opened = peer_.Open(names);
+    std::vector<core::OpenedTable> opened = source_.Open(names);
     for (size_t i = 0; i < tables.size(); i++) {
       Job job;
       job.remote_name = tables[i].remote;
@@ -81,14 +80,14 @@ class Transfer {
       const catalog::TableName name =
           catalog::ParseTableName(tables[i].local.value_or(tables[i].remote));
       job.local = LocalTable(name, job.remote);
-      job.columns = engine::MapColumns(job.remote.info, job.local, options_.drop_extra_columns);
-      engine::RequireStrategyPossible(job.local, job.strategy);
+      job.columns = MapColumns(job.remote.info, job.local, options_.drop_extra_columns);
+      RequireStrategyPossible(job.local, job.strategy);
       RequireDistinct(job);
       jobs_.push_back(std::move(job));
     }
   }
 
-  engine::Strategy StrategyFor(const std::string& table) const {
+  Strategy StrategyFor(const std::string& table) const {
     const catalog::TableName name = catalog::ParseTableName(table);
     for (const auto& [key, strategy] : options_.strategies) {
       if (catalog::ParseTableName(key) == name) return strategy;
@@ -152,7 +151,7 @@ class Transfer {
     request.table = job.remote_name;
     request.encoding = GetDatabaseEncodingName();
     request.compress = pg::settings::compression;
-    for (const engine::MappedColumn& column : job.columns) {
+    for (const MappedColumn& column : job.columns) {
       request.columns.push_back({job.remote.info.columns[column.remote].name, column.binary});
     }
     return request;
@@ -160,7 +159,7 @@ class Transfer {
 
   // The peer's rows cannot have one key twice if its own key is among the columns of ours.
   static bool UniqueByKey(const Job& job) {
-    const catalog::Key* key = engine::MatchKey(job.local, job.strategy);
+    const catalog::Key* key = MatchKey(job.local, job.strategy);
     if (key == nullptr) return true;
     const auto& remote_key = job.remote.info.primary_key;
     return !remote_key.empty() &&
@@ -173,12 +172,12 @@ class Transfer {
 
   void Load(Job& job) {
     const auto started = Clock::now();
-    const uint64_t bytes_before = peer_.Facts().bytes_in;
+    const uint64_t bytes_before = source_.BytesIn();
     report_.Table(job.local.name.Display(), job.remote.row_estimate.value_or(-1));
 
-    engine::LoadRequest request;
+    LoadRequest request;
     request.target = &job.local;
-    for (const engine::MappedColumn& column : job.columns) {
+    for (const MappedColumn& column : job.columns) {
       request.columns.push_back(column.local);
       request.binary.push_back(column.binary);
     }
@@ -187,8 +186,8 @@ class Transfer {
     request.unique_by_key = UniqueByKey(job);
     request.progress = [this](int64 rows, int64 bytes) { report_.Advance(rows, bytes); };
 
-    const auto feed = peer_.Rows(RowsOf(job));
-    engine::RowErrors errors(options_.max_errors);
+    const auto feed = source_.Rows(RowsOf(job));
+    RowErrors errors(options_.max_errors);
     report_.Phase("copying");
     const std::string refusal = BulkRefusal(job, request, *feed);
     if (!refusal.empty()) {
@@ -198,20 +197,20 @@ class Transfer {
       });
       report_.Table(job.local.name.Display(), job.remote.row_estimate.value_or(-1));
       report_.Phase("copying");
-      engine::LoadBySets(request, *feed, errors, job.outcome.counts);
+      LoadBySets(request, *feed, errors, job.outcome.counts);
     }
-    if (options_.advance_sequences) engine::AdvanceSequences(job.local);
+    if (options_.advance_sequences) AdvanceSequences(job.local);
 
     job.outcome.table = job.local.name.Display();
     job.outcome.errors = errors.ToJson();
     job.outcome.error_count = errors.count();
-    job.outcome.bytes = static_cast<int64>(peer_.Facts().bytes_in - bytes_before);
+    job.outcome.bytes = static_cast<int64>(source_.BytesIn() - bytes_before);
     job.outcome.duration =
         std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
   }
 
   // Loads in bulk and returns an empty string, or tells why not.
-  std::string BulkRefusal(Job& job, const engine::LoadRequest& request, engine::RowFeed& feed) {
+  std::string BulkRefusal(Job& job, const LoadRequest& request, RowFeed& feed) {
     if (options_.online) return "mode is online";
     const int64 rows = job.remote.row_estimate.value_or(kBulkRows);
     if (rows < kBulkRows && !job.in_cycle) return "it is small";
@@ -219,7 +218,7 @@ class Transfer {
     if (options_.max_errors != 0 && !job.local.foreign_keys.empty() && !job.in_cycle) {
       return "rows that violate a foreign key are to be left out";
     }
-    std::string refusal = engine::TryLoadInBulk(request, feed, job.outcome.counts);
+    std::string refusal = TryLoadInBulk(request, feed, job.outcome.counts);
     if (refusal.empty() && !job.local.foreign_keys.empty()) foreign_keys_.Add(job.local.oid);
     return refusal;
   }
@@ -230,47 +229,23 @@ class Transfer {
     std::vector<Oid> tables;
     for (const Job& job : jobs_)
       tables.push_back(job.local.oid);
-    engine::DeferrableConstraints(tables).Check();
+    DeferrableConstraints(tables).Check();
   }
 
-  Peer& peer_;
+  TableSource& source_;
+  TransferObserver& report_;
   const TransferOptions& options_;
-  ProgressReport report_;
   std::vector<Job> jobs_;
   std::vector<size_t> order_;
-  engine::PendingForeignKeys foreign_keys_;
+  PendingForeignKeys foreign_keys_;
 };
 
 }  // namespace
 
-std::vector<TableOutcome> TransferTables(Peer& peer, int client, const std::string& peer_name,
+std::vector<TableOutcome> TransferTables(TableSource& source, TransferObserver& observer,
                                          const std::vector<TableRequest>& tables,
                                          const TransferOptions& options) {
-  return Transfer(peer, client, peer_name, options).Run(tables);
+  return Transfer(source, observer, options).Run(tables);
 }
 
-std::vector<TableRequest> SelectTables(Peer& peer,
-                                       const std::optional<std::vector<std::string>>& tables,
-                                       const std::vector<std::string>& exclude) {
-  std::set<catalog::TableName> excluded;
-  for (const std::string& name : exclude)
-    excluded.insert(catalog::ParseTableName(name));
-  std::vector<TableRequest> selected;
-  std::set<catalog::TableName> seen;
-  auto select = [&](const catalog::TableName& name) {
-    if (excluded.count(name) == 0 && seen.insert(name).second) {
-      selected.push_back({name.Qualified(), std::nullopt});
-    }
-  };
-  if (tables) {
-    for (const std::string& name : *tables)
-      select(catalog::ParseTableName(name));
-  } else {
-    for (const core::TableListEntry& entry : peer.ListTables(std::nullopt, false)) {
-      select({entry.schema, entry.name});
-    }
-  }
-  return selected;
-}
-
-}  // namespace pgsync::client
+}  // namespace pgsync::engine

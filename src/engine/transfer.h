@@ -1,0 +1,74 @@
+// The receiving half of a transfer: tables of a peer into tables of this database, all of them or
+// none, whichever of the two has asked for it.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/native_protocol.h"
+#include "engine/batch_applier.h"
+#include "engine/strategy.h"
+#include "engine/stream_load.h"
+
+namespace pgsync::engine {
+
+struct TransferOptions {
+  Strategy strategy = Strategy::kSkip;
+  std::map<std::string, Strategy> strategies;  ///< by table, as its peer names it
+  bool create_missing_tables = true;
+  std::optional<int64> batch_size;
+  bool online = false;  ///< never more than ROW EXCLUSIVE
+  bool advance_sequences = true;
+  std::optional<int64> max_errors = 0;
+  bool drop_extra_columns = false;
+};
+
+struct TableRequest {
+  std::string remote;                ///< as the peer names it
+  std::optional<std::string> local;  ///< nullopt: the same name
+};
+
+struct TableOutcome {
+  std::string table;
+  ApplyCounts counts;
+  std::string errors;  ///< JSON
+  int64 error_count = 0;
+  int64 bytes = 0;
+  std::chrono::milliseconds duration{0};
+};
+
+/// The side that has the rows.
+class TableSource {
+ public:
+  virtual ~TableSource() = default;
+  /// Names all tables of a call at once. What is read until the next Open() comes from one
+  /// snapshot.
+  virtual std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) = 0;
+  /// The rows of a table that was opened.
+  virtual std::unique_ptr<RowFeed> Rows(const core::RowsRequest& request) = 0;
+  /// Bytes that have come in so far.
+  virtual uint64_t BytesIn() const = 0;
+};
+
+/// Who is told how far a transfer has come.
+class TransferObserver {
+ public:
+  virtual ~TransferObserver() = default;
+  /// The next table; `rows_total` as estimated, -1: not known.
+  virtual void Table(const std::string& table, int64 rows_total) = 0;
+  virtual void Phase(const char* phase) = 0;
+  virtual void Advance(int64 rows, int64 bytes) = 0;
+};
+
+/// Transfers the tables in the order of their foreign keys, each once, in the current transaction.
+/// Raises whatever keeps one of them from arriving: nothing then remains but what sequences were
+/// moved.
+std::vector<TableOutcome> TransferTables(TableSource& source, TransferObserver& observer,
+                                         const std::vector<TableRequest>& tables,
+                                         const TransferOptions& options);
+
+}  // namespace pgsync::engine
