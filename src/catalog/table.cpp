@@ -43,6 +43,13 @@ bool Table::IsPrimaryKeyColumn(size_t position) const {
   return Contains(primary_key, position);
 }
 
+bool Table::IsExactKeyColumn(size_t position) const {
+  if (!row_key) return false;
+  const auto found = std::find(row_key->columns.begin(), row_key->columns.end(), position);
+  return found != row_key->columns.end() &&
+         row_key->exact[static_cast<size_t>(found - row_key->columns.begin())];
+}
+
 std::string Table::FromClause() const {
   return has_children ? Cat("ONLY ", name.Qualified()) : name.Qualified();
 }
@@ -154,10 +161,18 @@ void ReadKeys(Table& table) {
   // then the index with the fewest columns.
   const auto rows = CatalogQuery(
       "SELECT i.indexrelid, c.relname, i.indisprimary, k.attnum, am.amopstrategy, "
-      "  quote_ident(n.nspname) || '.' || o.oprname "
+      "  quote_ident(n.nspname) || '.' || o.oprname, "
+      // The index's own knowledge of whether it may drop duplicates of a value for one of them.
+      "  CASE (SELECT p.amproc::oid FROM pg_amproc p WHERE p.amprocfamily = oc.opcfamily "
+      "      AND p.amproclefttype = oc.opcintype AND p.amprocrighttype = oc.opcintype "
+      "      AND p.amprocnum = 4) "
+      "    WHEN 'btequalimage'::regproc THEN true "
+      "    WHEN 'btvarstrequalimage'::regproc THEN "
+      "      (SELECT collisdeterministic FROM pg_collation WHERE oid = k.coll) "
+      "    ELSE false END "
       "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-      "  CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) "
-      "    WITH ORDINALITY AS k(attnum, opclass, position) "
+      "  CROSS JOIN LATERAL unnest(i.indkey::int2[], i.indclass::oid[], "
+      "    i.indcollation::oid[]) WITH ORDINALITY AS k(attnum, opclass, coll, position) "
       "  JOIN pg_opclass oc ON oc.oid = k.opclass "
       "  JOIN pg_amop am ON am.amopfamily = oc.opcfamily AND am.amoplefttype = oc.opcintype "
       "    AND am.amoprighttype = oc.opcintype AND am.amoppurpose = 's' "
@@ -188,6 +203,7 @@ void ReadKeys(Table& table) {
     if (key.columns.empty() || key.columns.back() != position) {
       key.columns.push_back(position);
       key.operators.emplace_back();
+      key.exact.push_back(row.Bool(6));
     }
     key.operators.back().at(static_cast<size_t>(row.Int8(4))) = row.Text(5);
     if (row.Bool(2)) table.primary_key = table.row_key;

@@ -42,6 +42,8 @@ struct Key {
   std::vector<size_t> columns;
   /// For each of them the operators of the index's operator family, by strategy number.
   std::vector<std::array<std::string, 6>> operators;
+  /// For each of them: values that are equal are identical, as 1.0 and 1.00 are not.
+  std::vector<bool> exact;
 
   /// An operator for the i-th key column, as text for OPERATOR(...).
   const std::string& Operator(Comparison comparison, size_t i) const {
@@ -79,6 +81,8 @@ struct Table {
   size_t PositionOf(std::string_view column) const;  ///< columns.size() where there is none
   bool IsKeyColumn(size_t position) const;           ///< of row_key
   bool IsPrimaryKeyColumn(size_t position) const;
+  /// Of row_key, and of a type whose equal values are identical: never to be updated.
+  bool IsExactKeyColumn(size_t position) const;
   /// "ONLY schema.name" where the table has inheritance children, else "schema.name".
   std::string FromClause() const;
 

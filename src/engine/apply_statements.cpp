@@ -79,7 +79,7 @@ class Builder {
     if (strategy_ == Strategy::kSkip) return std::string();
     std::vector<std::string> sets, local, incoming;
     for (size_t position : columns_) {
-      if (target_.IsKeyColumn(position)) continue;
+      if (target_.IsExactKeyColumn(position)) continue;
       const std::string value = strategy_ == Strategy::kMerge ? Cat("COALESCE(", Incoming(position),
                                                                     ", ", Local(position), ")")
                                                               : Incoming(position);

@@ -6,11 +6,6 @@
 
 extern "C" {
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/plancache.h"
-#include "utils/resowner.h"
 }
 
 namespace pgsync::engine {
@@ -22,141 +17,51 @@ constexpr int kBatchMemory = 16 * 1024;
 // How often a row is tried again whose key turned up in the table between two statements.
 constexpr int kRounds = 3;
 
-constexpr Oid kRangeTypes[2] = {INT8OID, INT8OID};
-
-// A batch is small beside its table: rows are looked up by index, one after the other, whatever the
-// planner thinks of a table that it has no statistics for yet. Only planning sees these settings.
-void set_planner_for_lookups() {
-  const char* const off[] = {"enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"};
-  for (const char* name : off) {
-    (void)set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                            false);
-  }
-}
-
-int run_plan(SPIPlanPtr plan, int64 first, int64 last) {
-  Datum values[2] = {Int64GetDatum(first), Int64GetDatum(last)};
-  const int result = SPI_execute_plan(plan, values, nullptr, false, 0);
-  if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-  return result;
-}
-
 }  // namespace
 
-BatchApplier::BatchApplier(const catalog::Table& target, std::vector<size_t> columns,
+BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, RowErrors& errors, ApplyCounts& counts)
+    : BatchApplier(target, columns, options,
+                   BuildApplyStatements(target, columns, options.strategy, options.may_repeat_keys),
+                   errors, counts) {}
+
+BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
+                           const ApplyOptions& options, ApplyStatements statements,
+                           RowErrors& errors, ApplyCounts& counts)
     : target_(target),
       strategy_(options.strategy),
       errors_(errors),
       counts_(counts),
-      context_("sync batch") {
+      update_(std::move(statements.update)),
+      insert_(std::move(statements.insert)),
+      key_json_(std::move(statements.key_json)),
+      exists_(std::move(statements.exists)),
+      incoming_(kIncomingRelation, target, columns, kBatchMemory) {
   if (options.check_deferred) {
     deferred_.emplace(std::vector<Oid>{target.oid});
     if (deferred_->empty()) deferred_.reset();
   }
-  ApplyStatements statements =
-      BuildApplyStatements(target, columns, options.strategy, options.may_repeat_keys);
-  update_.sql = std::move(statements.update);
-  insert_.sql = std::move(statements.insert);
-  key_json_.sql = std::move(statements.key_json);
-  exists_.sql = std::move(statements.exists);
-
-  const size_t* positions = columns.data();
-  const int count = static_cast<int>(columns.size());
-  const catalog::Column* all = target.columns.data();
-  pg::Call([&] {
-    const MemoryContext saved = MemoryContextSwitchTo(context_.get());
-    desc_ = CreateTemplateTupleDesc(count + 1);
-    TupleDescInitEntry(desc_, 1, "n", INT8OID, -1, 0);
-    for (int i = 0; i < count; i++) {
-      const catalog::Column& column = all[positions[i]];
-      TupleDescInitEntry(desc_, static_cast<AttrNumber>(i + 2), psprintf("c%d", i), column.type,
-                         column.typmod, 0);
-      TupleDescInitEntryCollation(desc_, static_cast<AttrNumber>(i + 2), column.collation);
-    }
-    row_values_ = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
-    row_nulls_ = static_cast<bool*>(palloc(sizeof(bool) * (count + 1)));
-    MemoryContextSwitchTo(saved);
-  });
-}
-
-BatchApplier::~BatchApplier() {
-  for (Statement* statement : {&update_, &insert_, &key_json_, &exists_}) {
-    if (statement->plan != nullptr) SPI_freeplan(statement->plan);
-  }
-  // A batch that is still there belongs to an error: the end of the (sub)transaction closes its
-  // files, the memory goes with the context.
-}
-
-void BatchApplier::begin_batch() {
-  const MemoryContext saved = MemoryContextSwitchTo(context_.get());
-  incoming_ = tuplestore_begin_heap(true, false, kBatchMemory);
-  MemoryContextSwitchTo(saved);
 }
 
 void BatchApplier::put_row(int64 position, Datum* values, bool* nulls) {
-  if (incoming_ == nullptr) begin_batch();
-  const int count = desc_->natts - 1;
-  row_values_[0] = Int64GetDatum(position);
-  row_nulls_[0] = false;
-  memcpy(row_values_ + 1, values, sizeof(Datum) * count);
-  memcpy(row_nulls_ + 1, nulls, sizeof(bool) * count);
-  tuplestore_putvalues(incoming_, desc_, row_values_, row_nulls_);
-  if (pending_++ == 0) first_ = position;
+  incoming_.put(position, values, nulls);
+  if (incoming_.rows() == 1) first_ = position;
   last_ = position;
 }
 
-void BatchApplier::register_incoming() {
-  auto* relation = static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
-  relation->md.name = pstrdup(kIncomingRelation);
-  relation->md.reliddesc = InvalidOid;
-  relation->md.tupdesc = desc_;
-  relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-  relation->md.enrtuples = static_cast<double>(pending_);
-  relation->reldata = incoming_;
-  const int result = SPI_register_relation(relation);
-  if (result != SPI_OK_REL_REGISTER) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-}
-
-void BatchApplier::Prepare(Statement& statement) {
-  if (statement.sql.empty()) return;
-  pg::Call([&] {
-    const int guc_level = NewGUCNestLevel();
-    set_planner_for_lookups();
-    if (statement.plan == nullptr) {
-      SPIPlanPtr plan = SPI_prepare_cursor(statement.sql.c_str(), lengthof(kRangeTypes),
-                                           const_cast<Oid*>(kRangeTypes), CURSOR_OPT_GENERIC_PLAN);
-      if (plan == nullptr)
-        elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-      SPI_keepplan(plan);
-      statement.plan = plan;
-    }
-    // Plans now, or again after an invalidation, so that execution finds the plan made.
-    CachedPlan* planned = SPI_plan_get_cached_plan(statement.plan);
-    if (planned != nullptr) ReleaseCachedPlan(planned, CurrentResourceOwner);
-    AtEOXact_GUC(true, guc_level);
-  });
-}
-
-void BatchApplier::PrepareAll() {
-  Prepare(update_);
-  Prepare(insert_);
-}
-
 void BatchApplier::Apply() {
-  if (pending_ == 0) return;
+  if (pending() == 0) return;
   pg::WithSpi([&] {
-    pg::Call([&] { register_incoming(); });
-    PrepareAll();
+    incoming_.Register();
+    update_.Prepare();
+    insert_.Prepare();
     const int64 errors_before = errors_.count();
     const int64 written_before = counts_.created + counts_.updated;
     ApplyRange(first_, last_);
-    counts_.skipped += pending_ - (errors_.count() - errors_before) -
+    counts_.skipped += pending() - (errors_.count() - errors_before) -
                        (counts_.created + counts_.updated - written_before);
   });
-  pg::Call([&] { tuplestore_end(incoming_); });
-  incoming_ = nullptr;
-  pending_ = 0;
+  incoming_.Clear();
 }
 
 void BatchApplier::Execute(int64 first, int64 last) {
@@ -165,12 +70,8 @@ void BatchApplier::Execute(int64 first, int64 last) {
     uint64 created;
   } done = pg::Call([&] {
     decltype(done) written = {0, 0};
-    if (update_.plan != nullptr) {
-      run_plan(update_.plan, first, last);
-      written.updated = SPI_processed;
-    }
-    run_plan(insert_.plan, first, last);
-    written.created = SPI_processed;
+    written.updated = update_.run(first, last);
+    written.created = insert_.run(first, last);
     return written;
   });
   if (deferred_) deferred_->Check();
@@ -211,7 +112,7 @@ void BatchApplier::ApplyOne(int64 position) {
       const catalog::Key* key = MatchKey(target_, strategy_);
       const bool met_its_key = error.state() == core::sqlstate::kUniqueViolation &&
                                key != nullptr && error.constraint() == key->name;
-      if (met_its_key && !exists_.sql.empty()) {
+      if (met_its_key && !exists_.empty()) {
         const bool visible = KeyExists(position);
         if (visible && round < kRounds) continue;
         if (visible || IsolationUsesXactSnapshot()) {
@@ -230,20 +131,14 @@ void BatchApplier::ApplyOne(int64 position) {
 }
 
 bool BatchApplier::KeyExists(int64 position) {
-  Prepare(exists_);
-  return pg::Call([&] {
-    run_plan(exists_.plan, position, position);
-    bool is_null;
-    return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-  });
+  return DatumGetBool(exists_.RunForValue(position, position));
 }
 
 std::optional<std::string> BatchApplier::KeyOf(int64 position) {
-  if (key_json_.sql.empty()) return std::nullopt;
-  Prepare(key_json_);
+  if (key_json_.empty()) return std::nullopt;
+  key_json_.Prepare();
   const char* text = pg::Call([&]() -> const char* {
-    run_plan(key_json_.plan, position, position);
-    if (SPI_processed == 0) return nullptr;
+    if (key_json_.run(position, position) == 0) return nullptr;
     return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
   });
   return text != nullptr ? std::optional<std::string>(text) : std::nullopt;

@@ -9,14 +9,10 @@
 
 #include "catalog/table.h"
 #include "engine/apply_statements.h"
+#include "engine/batch_statement.h"
 #include "engine/constraints.h"
 #include "engine/row_errors.h"
-#include "pg/memory.h"
-
-extern "C" {
-#include "executor/spi.h"
-#include "utils/tuplestore.h"
-}
+#include "engine/row_store.h"
 
 namespace pgsync::engine {
 
@@ -36,32 +32,35 @@ struct ApplyOptions {
   bool check_deferred = false;
 };
 
-class BatchApplier {
+/// Takes incoming rows batch by batch.
+class BatchSink {
+ public:
+  virtual ~BatchSink() = default;
+  /// Adds a row; `position` grows from row to row and is 1 or more. Copies the values. For leaves.
+  virtual void put_row(int64 position, Datum* values, bool* nulls) = 0;
+  virtual int64 pending() const = 0;
+  /// Does what is to be done with what was put and empties the batch. Raises what ends the call.
+  virtual void Apply() = 0;
+};
+
+/// Writes them; an error of a single row goes to the RowErrors.
+class BatchApplier : public BatchSink {
  public:
   /// For rows with these columns (positions in target.columns), in this order. Errors are put into
   /// `errors`, counts added to `counts`; all must outlive the object.
-  BatchApplier(const catalog::Table& target, std::vector<size_t> columns,
+  BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                const ApplyOptions& options, RowErrors& errors, ApplyCounts& counts);
-  ~BatchApplier();
   BatchApplier(const BatchApplier&) = delete;
   BatchApplier& operator=(const BatchApplier&) = delete;
 
-  /// Adds a row; `position` grows from row to row and is 1 or more. Copies the values. For leaves.
-  void put_row(int64 position, Datum* values, bool* nulls);
-  int64 pending() const { return pending_; }
-  /// Writes what was put and empties the batch. Raises what ends the call; an error of a single row
-  /// goes to the RowErrors.
-  void Apply();
+  void put_row(int64 position, Datum* values, bool* nulls) override;
+  int64 pending() const override { return incoming_.rows(); }
+  void Apply() override;
 
  private:
-  struct Statement {
-    std::string sql;
-    SPIPlanPtr plan = nullptr;
-  };
-  void begin_batch();
-  void register_incoming();
-  void PrepareAll();
-  void Prepare(Statement& statement);
+  BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
+               const ApplyOptions& options, ApplyStatements statements, RowErrors& errors,
+               ApplyCounts& counts);
   void ApplyRange(int64 first, int64 last);
   void ApplyOne(int64 position);
   void Execute(int64 first, int64 last);
@@ -73,13 +72,8 @@ class BatchApplier {
   std::optional<DeferrableConstraints> deferred_;
   RowErrors& errors_;
   ApplyCounts& counts_;
-  Statement update_, insert_, key_json_, exists_;
-  pg::OwnedContext context_;
-  TupleDesc desc_ = nullptr;
-  Tuplestorestate* incoming_ = nullptr;
-  Datum* row_values_ = nullptr;  // scratch, with room for "n"
-  bool* row_nulls_ = nullptr;
-  int64 pending_ = 0;
+  BatchStatement update_, insert_, key_json_, exists_;
+  RowStore incoming_;
   int64 first_ = 0;
   int64 last_ = 0;
 };

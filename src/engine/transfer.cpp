@@ -157,17 +157,21 @@ class Transfer {
     return request;
   }
 
-  // The peer's rows cannot have one key twice if its own key is among the columns of ours.
+  // The peer's rows cannot have one key twice if its own key is among the columns of ours, and what
+  // is equal for us is equal for the peer.
   static bool UniqueByKey(const Job& job) {
     const catalog::Key* key = MatchKey(job.local, job.strategy);
     if (key == nullptr) return true;
-    const auto& remote_key = job.remote.info.primary_key;
-    return !remote_key.empty() &&
-           std::all_of(remote_key.begin(), remote_key.end(), [&](const std::string& column) {
-             return std::any_of(key->columns.begin(), key->columns.end(), [&](size_t position) {
-               return job.local.columns[position].name == column;
-             });
-           });
+    const core::TableInfo& remote = job.remote.info;
+    return !remote.primary_key.empty() &&
+           std::all_of(remote.primary_key.begin(), remote.primary_key.end(),
+                       [&](const std::string& name) {
+                         const size_t position = job.local.PositionOf(name);
+                         const core::ColumnInfo* theirs = remote.FindColumn(name);
+                         return position < job.local.columns.size() && theirs != nullptr &&
+                                job.local.IsExactKeyColumn(position) &&
+                                theirs->base_type == job.local.columns[position].facts.base_name;
+                       });
   }
 
   void Load(Job& job) {

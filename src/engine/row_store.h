@@ -1,0 +1,55 @@
+// Rows that a query of ours sees as a table, as the functions of a trigger see transition tables:
+// an ephemeral named relation over a tuplestore, in memory while small, else in a file.
+#pragma once
+
+#include <vector>
+
+#include "catalog/table.h"
+#include "pg/memory.h"
+
+extern "C" {
+#include "utils/tuplestore.h"
+}
+
+namespace pgsync::engine {
+
+/// Holds values of some columns of a table. Its columns are "n", a number that the caller gives to
+/// each row (bigint), and "c0", "c1", ...
+class RowStore {
+ public:
+  /// `name`: of the relation, without need of quotes. `columns`: positions in target.columns.
+  /// `memory`: how large it may become before it spills to a file, in kB. One row may be larger.
+  RowStore(const char* name, const catalog::Table& target, const std::vector<size_t>& columns,
+           int memory);
+  RowStore(const RowStore&) = delete;
+  RowStore& operator=(const RowStore&) = delete;
+  // Rows that are still there belong to an error: the end of the (sub)transaction closes their
+  // files, the memory goes with the context.
+  ~RowStore() = default;
+
+  /// Copies a row in. For leaves.
+  void put(int64 n, Datum* values, bool* nulls);
+  /// Adds the rows of a query whose columns are those of the store, read with a snapshot of its
+  /// own. SPI must be connected.
+  void Fill(const std::string& sql);
+  int64 rows() const { return rows_; }
+
+  /// Makes the rows visible, under the name, to the queries of the open SPI connection.
+  void Register();
+  /// Forgets the rows. The relation must not be registered in an open SPI connection.
+  void Clear();
+
+ private:
+  void begin();
+
+  const char* name_;
+  int memory_;
+  pg::OwnedContext context_;
+  TupleDesc desc_ = nullptr;
+  Tuplestorestate* store_ = nullptr;
+  Datum* values_ = nullptr;  // scratch, with room for "n"
+  bool* nulls_ = nullptr;
+  int64 rows_ = 0;
+};
+
+}  // namespace pgsync::engine
