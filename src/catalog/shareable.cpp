@@ -165,12 +165,12 @@ std::vector<core::TableListEntry> ListTables(const ListOptions& options) {
   return tables;
 }
 
-int64 CountRows(const Table& table) {
+int64 CountRows(const Table& table, bool fresh) {
   const std::string sql = Cat("SELECT pg_catalog.count(*) FROM ", table.FromClause());
   int64 count = 0;
   pg::WithSpi([&] {
     count = pg::Call([&] {
-      const int result = SPI_execute(sql.c_str(), true, 1);
+      const int result = SPI_execute(sql.c_str(), !fresh, 1);
       if (result != SPI_OK_SELECT) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
       bool is_null;
       return DatumGetInt64(

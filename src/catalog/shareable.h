@@ -36,7 +36,8 @@ struct ListOptions {
 };
 std::vector<core::TableListEntry> ListTables(const ListOptions& options);
 
-/// count(*) as the current user, under the active snapshot.
-int64 CountRows(const Table& table);
+/// count(*) as the current user, under the active snapshot; `fresh`: under one that also sees what
+/// the current command has written.
+int64 CountRows(const Table& table, bool fresh = false);
 
 }  // namespace pgsync::catalog

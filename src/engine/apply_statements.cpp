@@ -46,6 +46,19 @@ class Builder {
               " AS s WHERE ", Range(), " AND ", KeyMatches(), ")");
     }
     statements.key_json = KeyJson();
+    statements.count_new = Cat("SELECT pg_catalog.count(*) FROM ", NewRows());
+    if (!statements.update.empty()) {
+      statements.count_changed = Cat("SELECT pg_catalog.count(*) FROM ", target_.FromClause(),
+                                     " AS t, ", source_, " AND ", KeyMatches(), Differs());
+    }
+    if (key_ != nullptr) {
+      const std::string unequal =
+          Cat(source_, " AND NOT EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ",
+              KeyMatches(), Differs().empty() ? "" : Cat(" AND NOT (true", Differs(), ")"), ")");
+      statements.count_unequal = Cat("SELECT pg_catalog.count(*) FROM ", unequal);
+      statements.unequal_keys =
+          Cat("SELECT ", KeyObject(), " FROM ", unequal, " ORDER BY s.n LIMIT 5");
+    }
     return statements;
   }
 
@@ -75,22 +88,48 @@ class Builder {
     return Join(parts, " AND ");
   }
 
+  // The columns that an existing row takes from the incoming one.
+  std::vector<size_t> Updated() const {
+    std::vector<size_t> updated;
+    for (size_t position : columns_) {
+      if (!target_.IsExactKeyColumn(position)) updated.push_back(position);
+    }
+    return updated;
+  }
+
+  std::string NewValue(size_t position) const {
+    return strategy_ == Strategy::kMerge
+               ? Cat("COALESCE(", Incoming(position), ", ", Local(position), ")")
+               : Incoming(position);
+  }
+
+  // " AND ..."; empty where there is nothing that could differ.
+  std::string Differs() const {
+    std::vector<std::string> local, incoming;
+    for (size_t position : Updated()) {
+      local.push_back(Local(position));
+      incoming.push_back(NewValue(position));
+    }
+    if (local.empty()) return std::string();
+    return Cat(" AND ", QuoteIdentifier(catalog::ExtensionSchema()), "._sync_differ(ROW(",
+               Join(local, ", "), "), ROW(", Join(incoming, ", "), "))");
+  }
+
   std::string Update() const {
     if (strategy_ == Strategy::kSkip) return std::string();
-    std::vector<std::string> sets, local, incoming;
-    for (size_t position : columns_) {
-      if (target_.IsExactKeyColumn(position)) continue;
-      const std::string value = strategy_ == Strategy::kMerge ? Cat("COALESCE(", Incoming(position),
-                                                                    ", ", Local(position), ")")
-                                                              : Incoming(position);
-      sets.push_back(Cat(Name(position), " = ", value));
-      local.push_back(Local(position));
-      incoming.push_back(value);
-    }
+    std::vector<std::string> sets;
+    for (size_t position : Updated())
+      sets.push_back(Cat(Name(position), " = ", NewValue(position)));
     if (sets.empty()) return std::string();
     return Cat("UPDATE ", target_.FromClause(), " AS t SET ", Join(sets, ", "), " FROM ", source_,
-               " AND ", KeyMatches(), " AND ", QuoteIdentifier(catalog::ExtensionSchema()),
-               "._sync_differ(ROW(", Join(local, ", "), "), ROW(", Join(incoming, ", "), "))");
+               " AND ", KeyMatches(), Differs());
+  }
+
+  // The incoming rows that do not exist.
+  std::string NewRows() const {
+    if (key_ == nullptr) return source_;
+    return Cat(source_, " AND NOT EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ",
+               KeyMatches(), ")");
   }
 
   std::string Insert() const {
@@ -104,17 +143,13 @@ class Builder {
     }
     // Without a list of columns every column takes its default.
     const std::string list = names.empty() ? std::string() : Cat(" (", Join(names, ", "), ")");
-    std::string sql = Cat("INSERT INTO ", target_.name.Qualified(), list,
-                          identity_always ? " OVERRIDING SYSTEM VALUE" : "", " SELECT ",
-                          Join(values, ", "), " FROM ", source_);
-    if (key_ != nullptr) {
-      sql += Cat(" AND NOT EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ",
-                 KeyMatches(), ")");
-    }
-    return sql;
+    return Cat("INSERT INTO ", target_.name.Qualified(), list,
+               identity_always ? " OVERRIDING SYSTEM VALUE" : "", " SELECT ", Join(values, ", "),
+               " FROM ", NewRows());
   }
 
-  std::string KeyJson() const {
+  // The key as JSON text; empty without a key.
+  std::string KeyObject() const {
     if (!target_.row_key) return std::string();
     std::vector<std::string> pairs;
     for (size_t position : target_.row_key->columns) {
@@ -123,8 +158,13 @@ class Builder {
                           "::pg_catalog.text, ", Incoming(position)));
     }
     if (pairs.empty()) return std::string();
-    return Cat("SELECT pg_catalog.jsonb_build_object(", Join(pairs, ", "),
-               ")::pg_catalog.text FROM ", kIncomingRelation, " AS s WHERE ", Range());
+    return Cat("pg_catalog.jsonb_build_object(", Join(pairs, ", "), ")::pg_catalog.text");
+  }
+
+  std::string KeyJson() const {
+    const std::string object = KeyObject();
+    if (object.empty()) return std::string();
+    return Cat("SELECT ", object, " FROM ", kIncomingRelation, " AS s WHERE ", Range());
   }
 
   const catalog::Table& target_;

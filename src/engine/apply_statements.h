@@ -20,6 +20,11 @@ struct ApplyStatements {
   std::string insert;    ///< rows that do not exist
   std::string key_json;  ///< the key of the rows as JSON; empty without a key
   std::string exists;    ///< true where the key exists; empty without a key
+  // What the first two would do, and have done:
+  std::string count_new;      ///< how many rows do not exist
+  std::string count_changed;  ///< how many existing rows differ; empty where none is ever updated
+  std::string count_unequal;  ///< how many rows are missing or differ; empty without a key
+  std::string unequal_keys;   ///< the keys of the first of them as JSON; empty without a key
 };
 
 /// The key by which the strategy finds existing rows; null: every row is inserted. Without a

@@ -350,7 +350,7 @@ class JsonImport {
 }  // namespace
 
 void RequireStrategyPossible(const catalog::Table& target, Strategy strategy) {
-  const bool needs_key = strategy == Strategy::kOverwrite || strategy == Strategy::kMerge;
+  const bool needs_key = strategy != Strategy::kSkip && strategy != Strategy::kAppend;
   if (needs_key && !target.row_key) {
     throw Error(sqlstate::kInvalidForeignKey,
                 Cat("table \"", target.name.ForMessage(), "\" has no key for strategy \"",
@@ -371,6 +371,12 @@ void ImportJson(const catalog::Table& target, Jsonb* records, Strategy strategy,
                 ApplyCounts& counts) {
   if (!JB_ROOT_IS_ARRAY(records) || JB_ROOT_IS_SCALAR(records)) {
     throw Error(sqlstate::kInvalidParameter, "records must be a JSON array of objects");
+  }
+  if (strategy == Strategy::kMirror) {
+    throw Error(sqlstate::kFeatureNotSupported,
+                "records cannot be imported with strategy \"mirror\"")
+        .WithDetail("They do not tell which rows are to be deleted.")
+        .WithHint("Use strategy overwrite, or transfer the table from a peer.");
   }
   RequireStrategyPossible(target, strategy);
   pg::Call([] { PreventCommandIfReadOnly("sync_import()"); });

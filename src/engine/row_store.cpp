@@ -5,13 +5,14 @@ extern "C" {
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
 #include "utils/queryenvironment.h"
+#include "utils/resowner.h"
 }
 
 namespace pgsync::engine {
 
 RowStore::RowStore(const char* name, const catalog::Table& target,
                    const std::vector<size_t>& columns, int memory)
-    : name_(name), memory_(memory), context_("sync row store") {
+    : name_(name), memory_(memory), owner_(CurrentResourceOwner), context_("sync row store") {
   const size_t* positions = columns.data();
   const int count = static_cast<int>(columns.size());
   const catalog::Column* all = target.columns.data();
@@ -32,9 +33,13 @@ RowStore::RowStore(const char* name, const catalog::Table& target,
 }
 
 void RowStore::begin() {
+  // Not the subtransaction's in which the first row comes: its end would close the files.
+  ResourceOwner const current = CurrentResourceOwner;
+  CurrentResourceOwner = owner_;
   const MemoryContext saved = MemoryContextSwitchTo(context_.get());
   store_ = tuplestore_begin_heap(true, false, memory_);
   MemoryContextSwitchTo(saved);
+  CurrentResourceOwner = current;
 }
 
 void RowStore::put(int64 n, Datum* values, bool* nulls) {

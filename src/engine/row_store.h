@@ -11,6 +11,8 @@ extern "C" {
 #include "utils/tuplestore.h"
 }
 
+struct ResourceOwnerData;
+
 namespace pgsync::engine {
 
 /// Holds values of some columns of a table. Its columns are "n", a number that the caller gives to
@@ -44,6 +46,7 @@ class RowStore {
 
   const char* name_;
   int memory_;
+  ResourceOwnerData* owner_;  // of the files: the one that the object was made under
   pg::OwnedContext context_;
   TupleDesc desc_ = nullptr;
   Tuplestorestate* store_ = nullptr;

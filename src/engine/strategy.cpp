@@ -8,7 +8,7 @@
 namespace pgsync::engine {
 
 namespace {
-const std::vector<std::string> kStrategies = {"skip", "overwrite", "merge", "append"};
+const std::vector<std::string> kStrategies = {"skip", "overwrite", "merge", "append", "mirror"};
 }
 
 void RequireWord(const std::string& what, const std::string& word,

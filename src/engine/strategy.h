@@ -11,6 +11,7 @@ enum class Strategy {
   kOverwrite,  ///< the incoming row replaces it
   kMerge,      ///< incoming values replace where they are not null
   kAppend,     ///< the incoming key is dropped, the row inserted as a new one
+  kMirror,     ///< as overwrite; local rows that the peer lacks are deleted
 };
 
 /// Raises 22023 whose HINT lists the strategies.

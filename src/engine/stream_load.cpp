@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/text.h"
+#include "engine/batch_reader.h"
 #include "pg/encoding.h"
 #include "pg/subxact.h"
 #include "rows/decoder.h"
@@ -23,13 +24,14 @@ namespace {
 // A batch that is no larger than this stays in memory.
 constexpr size_t kBatchBytes = 8 * 1024 * 1024;
 
-class SetLoader {
+// Decodes a stream and hands its rows to a sink, batch by batch.
+class StreamReader {
  public:
-  SetLoader(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts)
+  StreamReader(const LoadRequest& request, RowFeed& feed, RowErrors& errors, BatchSink& sink)
       : request_(request),
         feed_(feed),
         errors_(errors),
-        applier_(*request.target, request.columns, OptionsOf(request), errors, counts),
+        sink_(sink),
         scratch_("sync decoded rows"),
         values_(request.columns.size() + 1),
         nulls_(new bool[request.columns.size() + 1]) {}
@@ -49,22 +51,15 @@ class SetLoader {
       TakeFrame(rows);
       bytes += rows.size;
       if (request_.progress) request_.progress(rows.count, static_cast<int64>(rows.size));
-      if (applier_.pending() >= request_.batch_rows || bytes >= kBatchBytes) {
-        applier_.Apply();
+      if (sink_.pending() >= request_.batch_rows || bytes >= kBatchBytes) {
+        sink_.Apply();
         bytes = 0;
       }
     }
-    applier_.Apply();
+    sink_.Apply();
   }
 
  private:
-  static ApplyOptions OptionsOf(const LoadRequest& request) {
-    ApplyOptions options;
-    options.strategy = request.strategy;
-    options.may_repeat_keys = !request.unique_by_key;
-    return options;
-  }
-
   // Decodes the rows of a frame in a subtransaction. A row whose values are refused ends that, is
   // noted, and the rows after it go on in another: one for each bad row, not one for each row.
   void TakeFrame(const core::RowStreamReader::Rows& frame) {
@@ -81,7 +76,7 @@ class SetLoader {
               taken++;
               position_++;
               decoder_->decode_row(values_.data(), nulls_.get());
-              applier_.put_row(position_, values_.data(), nulls_.get());
+              sink_.put_row(position_, values_.data(), nulls_.get());
               MemoryContextReset(scratch_.get());
             }
           });
@@ -147,7 +142,7 @@ class SetLoader {
   const LoadRequest& request_;
   RowFeed& feed_;
   RowErrors& errors_;
-  BatchApplier applier_;
+  BatchSink& sink_;
   std::unique_ptr<rows::RowDecoder> decoder_;
   pg::OwnedContext scratch_;
   std::vector<Datum> values_;
@@ -156,6 +151,15 @@ class SetLoader {
   int64 position_ = 0;
 };
 
+}  // namespace
+
+namespace {
+ApplyOptions OptionsOf(const LoadRequest& request) {
+  ApplyOptions options;
+  options.strategy = request.strategy;
+  options.may_repeat_keys = !request.unique_by_key;
+  return options;
+}
 }  // namespace
 
 int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
@@ -177,7 +181,18 @@ int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
 }
 
 void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts) {
-  SetLoader(request, feed, errors, counts).Run();
+  BatchApplier applier(*request.target, request.columns, OptionsOf(request), errors, counts);
+  ReadStream(request, feed, errors, applier);
+}
+
+void CountBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors,
+                 ApplyCounts& counts) {
+  BatchCounter counter(*request.target, request.columns, OptionsOf(request), counts);
+  ReadStream(request, feed, errors, counter);
+}
+
+void ReadStream(const LoadRequest& request, RowFeed& feed, RowErrors& errors, BatchSink& sink) {
+  StreamReader(request, feed, errors, sink).Run();
 }
 
 }  // namespace pgsync::engine

@@ -45,4 +45,11 @@ int CheckHeader(const core::RowHeader& header, const LoadRequest& request);
 /// Loads by the set-based path (engine/batch_applier.h).
 void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts);
 
+/// Counts what LoadBySets would do, and writes nothing.
+void CountBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts);
+
+/// Decodes the rows of the stream, from its beginning, into a sink. Rows that cannot be decoded go
+/// to `errors`.
+void ReadStream(const LoadRequest& request, RowFeed& feed, RowErrors& errors, BatchSink& sink);
+
 }  // namespace pgsync::engine

@@ -8,10 +8,12 @@
 #include "core/dependency_order.h"
 #include "core/text.h"
 #include "core/waiter.h"
+#include "engine/batch_reader.h"
 #include "engine/bulk_load.h"
 #include "engine/column_map.h"
 #include "engine/constraints.h"
 #include "engine/json_import.h"
+#include "engine/mirror.h"
 #include "engine/row_errors.h"
 #include "engine/sequences.h"
 #include "pg/settings.h"
@@ -43,6 +45,8 @@ struct Job {
   Strategy strategy;
   std::vector<MappedColumn> columns;
   bool in_cycle = false;
+  bool missing = false;  // here; only in a dry run is it not created
+  std::unique_ptr<DoomedRows> doomed;
   TableOutcome outcome;
 };
 
@@ -52,12 +56,17 @@ class Transfer {
       : source_(source), report_(observer), options_(options) {}
 
   std::vector<TableOutcome> Run(const std::vector<TableRequest>& tables) {
-    pg::Call([] { PreventCommandIfReadOnly("a transfer"); });
+    if (!options_.dry_run) pg::Call([] { PreventCommandIfReadOnly("a transfer"); });
     Prepare(tables);
     Order();
+    FindDoomed();
     for (size_t i : order_)
-      Load(jobs_[i]);
-    Finish();
+      Measured(jobs_[i], [&] { options_.dry_run ? Count(jobs_[i]) : Load(jobs_[i]); });
+    if (!options_.dry_run) {
+      DeleteDoomed();
+      Finish();
+      Verify();
+    }
     std::vector<TableOutcome> outcomes;
     for (size_t i : order_)
       outcomes.push_back(std::move(jobs_[i].outcome));
@@ -79,9 +88,8 @@ class Transfer {
       job.strategy = StrategyFor(tables[i].remote);
       const catalog::TableName name =
           catalog::ParseTableName(tables[i].local.value_or(tables[i].remote));
-      job.local = LocalTable(name, job.remote);
-      job.columns = MapColumns(job.remote.info, job.local, options_.drop_extra_columns);
-      RequireStrategyPossible(job.local, job.strategy);
+      RequireVerifiable(job);
+      FindLocal(name, &job);
       RequireDistinct(job);
       jobs_.push_back(std::move(job));
     }
@@ -95,12 +103,39 @@ class Transfer {
     return options_.strategy;
   }
 
+  void RequireVerifiable(const Job& job) const {
+    if (!options_.verify || job.strategy == Strategy::kOverwrite ||
+        job.strategy == Strategy::kMirror) {
+      return;
+    }
+    throw Error(
+        sqlstate::kInvalidParameter,
+        Cat("a transfer with strategy \"", StrategyName(job.strategy), "\" cannot be verified"))
+        .WithDetail("It may leave rows that differ from the peer's.")
+        .WithHint("Use strategy overwrite or mirror.");
+  }
+
   void RequireDistinct(const Job& job) const {
     for (const Job& other : jobs_) {
-      if (other.local.oid != job.local.oid) continue;
+      if (other.outcome.table != job.outcome.table) continue;
       throw Error(sqlstate::kInvalidParameter,
-                  Cat("table \"", job.local.name.ForMessage(), "\" is named twice"));
+                  Cat("table \"", job.outcome.table, "\" is named twice"));
     }
+  }
+
+  // The table here, and how the peer's rows fit into it.
+  void FindLocal(const catalog::TableName& name, Job* job) {
+    job->outcome.table = name.Display();
+    if (options_.dry_run && options_.create_missing_tables &&
+        !OidIsValid(catalog::FindRelation(name))) {
+      job->missing = true;
+      return;
+    }
+    job->local = LocalTable(name, job->remote);
+    job->columns = MapColumns(job->remote.info, job->local, options_.drop_extra_columns);
+    RequireStrategyPossible(job->local, job->strategy);
+    if (job->strategy != Strategy::kMirror) return;
+    RequireMirrorPossible(job->local, job->remote.complete, RequestOf(*job).columns);
   }
 
   catalog::Table LocalTable(const catalog::TableName& name, const core::OpenedTable& remote) {
@@ -146,13 +181,41 @@ class Transfer {
     }
   }
 
-  core::RowsRequest RowsOf(const Job& job) const {
+  // The rows of the columns that a request asks for.
+  std::unique_ptr<RowFeed> FeedFor(const Job& job, const LoadRequest& columns) {
     core::RowsRequest request;
     request.table = job.remote_name;
     request.encoding = GetDatabaseEncodingName();
     request.compress = pg::settings::compression;
+    for (size_t i = 0; i < columns.columns.size(); i++) {
+      request.columns.push_back(
+          {job.local.columns[columns.columns[i]].name, static_cast<bool>(columns.binary[i])});
+    }
+    return source_.Rows(request);
+  }
+
+  LoadRequest RequestOf(const Job& job) {
+    LoadRequest request;
+    request.target = &job.local;
     for (const MappedColumn& column : job.columns) {
-      request.columns.push_back({job.remote.info.columns[column.remote].name, column.binary});
+      request.columns.push_back(column.local);
+      request.binary.push_back(column.binary);
+    }
+    request.strategy = job.strategy;
+    request.batch_rows = options_.batch_size.value_or(kDefaultBatchRows);
+    request.unique_by_key = UniqueByKey(job);
+    request.progress = [this](int64 rows, int64 bytes) { report_.Advance(rows, bytes); };
+    return request;
+  }
+
+  LoadRequest KeyRequestOf(const Job& job) {
+    LoadRequest request = RequestOf(job);
+    request.columns = job.local.row_key->columns;
+    request.binary.clear();
+    for (size_t position : request.columns) {
+      for (const MappedColumn& column : job.columns) {
+        if (column.local == position) request.binary.push_back(column.binary);
+      }
     }
     return request;
   }
@@ -174,23 +237,142 @@ class Transfer {
                        });
   }
 
-  void Load(Job& job) {
+  // Adds what `work` takes to the table's outcome.
+  template <typename Work>
+  void Measured(Job& job, Work work) {
     const auto started = Clock::now();
     const uint64_t bytes_before = source_.BytesIn();
-    report_.Table(job.local.name.Display(), job.remote.row_estimate.value_or(-1));
+    report_.Table(job.outcome.table, job.remote.row_estimate.value_or(-1));
+    work();
+    job.outcome.bytes += static_cast<int64>(source_.BytesIn() - bytes_before);
+    job.outcome.duration +=
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
+  }
 
-    LoadRequest request;
-    request.target = &job.local;
-    for (const MappedColumn& column : job.columns) {
-      request.columns.push_back(column.local);
-      request.binary.push_back(column.binary);
+  static void TakeErrors(const RowErrors& errors, Job* job) {
+    job->outcome.errors = errors.ToJson();
+    job->outcome.error_count = errors.count();
+  }
+
+  // Before the first write: no delete may turn out to be one too many when half of the work is
+  // done.
+  void FindDoomed() {
+    int64 total = 0;
+    for (size_t i : order_) {
+      Job& job = jobs_[i];
+      if (job.strategy != Strategy::kMirror || job.missing) continue;
+      Measured(job, [&] {
+        report_.Phase("comparing keys");
+        const LoadRequest request = KeyRequestOf(job);
+        job.doomed = std::make_unique<DoomedRows>(job.local);
+        job.doomed->Find(request, *FeedFor(job, request));
+      });
+      if (!options_.max_deletes) job.doomed->RequireModest();
+      total += job.doomed->count();
     }
-    request.strategy = job.strategy;
-    request.batch_rows = options_.batch_size.value_or(kDefaultBatchRows);
-    request.unique_by_key = UniqueByKey(job);
-    request.progress = [this](int64 rows, int64 bytes) { report_.Advance(rows, bytes); };
+    if (options_.max_deletes && total > *options_.max_deletes) {
+      throw Error(sqlstate::kNotInPrerequisiteState,
+                  Cat("the transfer would delete ", total, " rows"))
+          .WithDetail(Cat("At most ", *options_.max_deletes, " may be deleted."))
+          .WithHint(Cat("If that is meant, pass max_deletes => ", total, " or more."));
+    }
+  }
 
-    const auto feed = source_.Rows(RowsOf(job));
+  // Children before parents.
+  void DeleteDoomed() {
+    for (auto i = order_.rbegin(); i != order_.rend(); ++i) {
+      Job& job = jobs_[*i];
+      if (job.doomed == nullptr) continue;
+      if (job.doomed->count() > 0 && job.outcome.error_count > 0) {
+        throw Error(sqlstate::kFeatureNotSupported,
+                    Cat("rows of table \"", job.local.name.ForMessage(),
+                        "\" have failed, so none may be deleted"))
+            .WithDetail(Cat("Errors: ", job.outcome.errors))
+            .WithHint("Correct the rows, or use strategy overwrite.");
+      }
+      Measured(job, [&] {
+        report_.Phase("deleting");
+        job.outcome.counts.deleted += job.doomed->Delete();
+      });
+    }
+  }
+
+  // A dry run's Load().
+  void Count(Job& job) {
+    report_.Phase("comparing");
+    if (job.missing) {
+      CountRows(job);
+      return;
+    }
+    const LoadRequest request = RequestOf(job);
+    RowErrors errors(options_.max_errors);
+    CountBySets(request, *FeedFor(job, request), errors, job.outcome.counts);
+    TakeErrors(errors, &job);
+    if (job.doomed == nullptr) return;
+    job.outcome.counts.deleted = job.doomed->count();
+    job.doomed->Forget();
+  }
+
+  // All rows of a table that would be created.
+  void CountRows(Job& job) {
+    core::RowsRequest request;
+    request.table = job.remote_name;
+    request.encoding = GetDatabaseEncodingName();
+    request.compress = pg::settings::compression;
+    if (!job.remote.info.columns.empty())
+      request.columns.push_back({job.remote.info.columns[0].name, false});
+    const auto feed = source_.Rows(request);
+    feed->Begin();
+    core::RowStreamReader::Rows rows;
+    while (feed->Next(&rows)) {
+      pg::CheckInterrupts();
+      job.outcome.counts.created += rows.count;
+      report_.Advance(rows.count, static_cast<int64>(rows.size));
+    }
+  }
+
+  // Reads all rows again: what stands here now is what triggers, constraints and others have left.
+  void Verify() {
+    if (!options_.verify) return;
+    for (size_t i : order_) {
+      Job& job = jobs_[i];
+      Measured(job, [&] {
+        report_.Phase("verifying");
+        VerifyTable(job);
+      });
+      job.outcome.verified = true;
+    }
+  }
+
+  void VerifyTable(Job& job) {
+    const LoadRequest request = RequestOf(job);
+    Unequal unequal;
+    BatchVerifier verifier(job.local, request.columns, unequal);
+    RowErrors errors(std::nullopt);
+    int64 peer_rows = 0;
+    LoadRequest counting = request;
+    counting.progress = [&](int64 rows, int64 bytes) {
+      peer_rows += rows;
+      report_.Advance(rows, bytes);
+    };
+    ReadStream(counting, *FeedFor(job, request), errors, verifier);
+    const int64 wrong = unequal.rows + errors.count();
+    const int64 here =
+        job.strategy == Strategy::kMirror ? catalog::CountRows(job.local, true) : peer_rows;
+    if (wrong == 0 && here == peer_rows) return;
+    Error error(sqlstate::kDataException,
+                Cat("table \"", job.local.name.ForMessage(), "\" is not equal to the peer's"));
+    if (wrong > 0) {
+      throw std::move(error).WithDetail(Cat(wrong, " of ", peer_rows, " rows are missing or differ",
+                                            unequal.keys.empty() ? "" : ", first ",
+                                            core::Join(unequal.keys, ", "), "."));
+    }
+    throw std::move(error).WithDetail(Cat("It has ", here, " rows, the peer's ", peer_rows, "."));
+  }
+
+  void Load(Job& job) {
+    const LoadRequest request = RequestOf(job);
+    const auto feed = FeedFor(job, request);
     RowErrors errors(options_.max_errors);
     report_.Phase("copying");
     const std::string refusal = BulkRefusal(job, request, *feed);
@@ -199,18 +381,12 @@ class Transfer {
         ereport(DEBUG1, (errmsg_internal("sync: table \"%s\" is not loaded in bulk: %s",
                                          job.local.name.name.c_str(), refusal.c_str())));
       });
-      report_.Table(job.local.name.Display(), job.remote.row_estimate.value_or(-1));
+      report_.Table(job.outcome.table, job.remote.row_estimate.value_or(-1));
       report_.Phase("copying");
       LoadBySets(request, *feed, errors, job.outcome.counts);
     }
     if (options_.advance_sequences) AdvanceSequences(job.local);
-
-    job.outcome.table = job.local.name.Display();
-    job.outcome.errors = errors.ToJson();
-    job.outcome.error_count = errors.count();
-    job.outcome.bytes = static_cast<int64>(source_.BytesIn() - bytes_before);
-    job.outcome.duration =
-        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
+    TakeErrors(errors, &job);
   }
 
   // Loads in bulk and returns an empty string, or tells why not.

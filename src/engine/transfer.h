@@ -25,6 +25,10 @@ struct TransferOptions {
   bool advance_sequences = true;
   std::optional<int64> max_errors = 0;
   bool drop_extra_columns = false;
+  bool dry_run = false;  ///< counts only; writes, locks and advances nothing
+  bool verify = false;   ///< reads all rows again in the end, and compares
+  /// How many rows may be deleted in all; nullopt: what DoomedRows::RequireModest() lets pass.
+  std::optional<int64> max_deletes;
 };
 
 struct TableRequest {
@@ -35,8 +39,9 @@ struct TableRequest {
 struct TableOutcome {
   std::string table;
   ApplyCounts counts;
-  std::string errors;  ///< JSON
+  std::string errors = "[]";  ///< JSON
   int64 error_count = 0;
+  bool verified = false;
   int64 bytes = 0;
   std::chrono::milliseconds duration{0};
 };

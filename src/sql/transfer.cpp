@@ -40,11 +40,15 @@ TransferOptions ReadOptions(const Args& args, int first) {
   const std::string sequences = args.Text(first + 5);
   engine::RequireWord("value for \"sequences\":", sequences, {"advance", "leave"});
   options.advance_sequences = sequences == "advance";
-  RequireUnset(args.Bool(first + 6), "dry_run");
+  options.dry_run = args.Bool(first + 6);
   options.max_errors = args.OptionalInt8(first + 7);
   RequireNotNegative("max_errors", options.max_errors);
-  RequireUnset(!args.IsNull(first + 8), "max_deletes");
-  RequireUnset(args.Bool(first + 9), "verify");
+  options.max_deletes = args.OptionalInt8(first + 8);
+  RequireNotNegative("max_deletes", options.max_deletes);
+  options.verify = args.Bool(first + 9);
+  if (options.verify && options.dry_run) {
+    throw Error(sqlstate::kInvalidParameter, "a dry run cannot be verified");
+  }
   options.drop_extra_columns = args.Bool(first + 10);
   RequireUnset(!args.IsNull(first + 11), "max_rate");
   return options;
@@ -65,12 +69,15 @@ void ReadStrategies(const std::optional<std::string>& json, TransferOptions* opt
   }
 }
 
-std::vector<Cell> OutcomeCells(const engine::TableOutcome& outcome) {
+std::vector<Cell> OutcomeCells(const engine::TableOutcome& outcome,
+                               const TransferOptions& options) {
   TransferResult result;
   result.table = outcome.table;
   result.counts = outcome.counts;
   result.errors = outcome.errors;
   result.error_count = outcome.error_count;
+  result.dry_run = options.dry_run;
+  if (options.verify) result.verified = outcome.verified;
   result.bytes = outcome.bytes;
   result.duration = outcome.duration;
   return result.Cells();
@@ -85,7 +92,7 @@ PGSYNC_FUNCTION(pgsync_transfer) {
   const TransferOptions options = ReadOptions(args, 3);
   const auto outcomes =
       client::PullTables(handle.peer(), handle.handle().id, handle.handle().url, {table}, options);
-  return RowResult(fcinfo, OutcomeCells(outcomes.at(0)));
+  return RowResult(fcinfo, OutcomeCells(outcomes.at(0), options));
 }
 
 PGSYNC_FUNCTION(pgsync_transfer_all) {
@@ -99,7 +106,7 @@ PGSYNC_FUNCTION(pgsync_transfer_all) {
   const auto selected = client::SelectTables(handle.peer(), tables, exclude);
   for (const auto& outcome : client::PullTables(handle.peer(), handle.handle().id,
                                                 handle.handle().url, selected, options)) {
-    result.Add(OutcomeCells(outcome));
+    result.Add(OutcomeCells(outcome, options));
   }
   return result.Done();
 }
@@ -118,7 +125,7 @@ PGSYNC_SECRET_FUNCTION(pgsync_pull) {
   const auto selected = client::SelectTables(*connected.peer, tables, exclude);
   for (const auto& outcome :
        client::PullTables(*connected.peer, 0, connected.url, selected, options)) {
-    result.Add(OutcomeCells(outcome));
+    result.Add(OutcomeCells(outcome, options));
   }
   connected.peer->Disconnect();
   return result.Done();

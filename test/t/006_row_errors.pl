@@ -44,12 +44,12 @@ is(run_script($b, $a, q(SELECT count(*) FROM sync_remote_fetch(:c, 'v');)), '10'
 
 # Arguments.
 foreach my $case (
-	[ q(strategy => 'replace'), '22023', qr/Available values: skip, overwrite, merge, append/ ],
+	[ q(strategy => 'replace'), '22023', qr/Available values: skip, overwrite, merge, append, mirror\./ ],
 	[ q(strategy => NULL), '22004', undef ], [ q(mode => 'fast'), '22023', undef ], [ q(triggers => 'maybe'), '22023', undef ],
 	[ q(sequences => 'back'), '22023', undef ], [ q(batch_size => 0), '22023', undef ], [ q(batch_size => -5), '22023', undef ],
 	[ q(max_errors => -1), '22023', undef ], [ q(create_missing_tables => NULL), '22004', undef ],
 	[ q(local_table => 'a.b.c'), '22023', undef ],
-	[ q(dry_run => true), '0A000', undef ], [ q(verify => true), '0A000', undef ], [ q(max_rate => 1000), '0A000', undef ], [ q(max_deletes => 5), '0A000', undef ])
+	[ q(max_rate => 1000), '0A000', undef ])
 {
 	my ($argument, $sqlstate, $text) = @$case;
 	fails_with($b, pull_script($a, "SELECT sync_transfer(:c, 't', $argument);"), $sqlstate, $text, $argument);
