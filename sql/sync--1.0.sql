@@ -173,6 +173,9 @@ COMMENT ON FUNCTION @extschema@.sync_checksum(regclass) IS 'Count and checksum o
 CREATE FUNCTION @extschema@._sync_differ(record, record) RETURNS boolean
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pgsync_differ';
 COMMENT ON FUNCTION @extschema@._sync_differ(record, record) IS 'Whether two rows differ in what sync calls equal';
+CREATE FUNCTION @extschema@._sync_is_mine(xid) RETURNS boolean
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pgsync_is_mine';
+COMMENT ON FUNCTION @extschema@._sync_is_mine(xid) IS 'Whether a row version with this xmin was written by the current transaction';
 
 -- ------------------------------------------------------------------------------------------------
 -- Peers

@@ -43,6 +43,7 @@ inline constexpr SqlState kNullNotAllowed{"22004"};
 inline constexpr SqlState kInvalidParameter{"22023"};
 inline constexpr SqlState kInvalidText{"22P02"};
 inline constexpr SqlState kNotNullViolation{"23502"};
+inline constexpr SqlState kForeignKeyViolation{"23503"};
 inline constexpr SqlState kUniqueViolation{"23505"};
 inline constexpr SqlState kInvalidSchemaName{"3F000"};
 inline constexpr SqlState kSerializationFailure{"40001"};

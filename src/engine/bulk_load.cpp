@@ -64,14 +64,14 @@ const char* refuse_relation(Relation rel) {
   return nullptr;
 }
 
-const char* refuse_triggers(Relation rel) {
+const char* refuse_triggers(Relation rel, bool foreign_keys_are_checked) {
   const TriggerDesc* triggers = rel->trigdesc;
   for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
     const Trigger& trigger = triggers->triggers[i];
     if (!TRIGGER_FOR_INSERT(trigger.tgtype)) continue;
     if (RI_FKey_trigger_type(trigger.tgfoid) == RI_TRIGGER_NONE) {
       if (trigger.tgenabled != TRIGGER_DISABLED) return "it has triggers for INSERT";
-    } else if (trigger.tgenabled != TRIGGER_FIRES_ON_ORIGIN) {
+    } else if (!foreign_keys_are_checked && trigger.tgenabled != TRIGGER_FIRES_ON_ORIGIN) {
       return "the triggers of a foreign key are not in their usual state";
     }
   }
@@ -130,15 +130,15 @@ bool is_empty(Relation rel) {
   return empty;
 }
 
-const char* refuse_bulk_load(Oid table) {
+const char* refuse_bulk_load(Oid table, bool foreign_keys_are_checked) {
   if (IsolationUsesXactSnapshot()) return "the transaction may have an older snapshot";
   if (!ConditionalLockRelationOid(table, ShareRowExclusiveLock)) return "the table is in use";
   Relation rel = table_open(table, NoLock);
   const char* refusal = refuse_relation(rel);
   if (refusal == nullptr) refusal = refuse_indexes(rel);
-  if (refusal == nullptr) refusal = refuse_triggers(rel);
+  if (refusal == nullptr) refusal = refuse_triggers(rel, foreign_keys_are_checked);
   if (refusal == nullptr && !is_empty(rel)) refusal = "it is not empty";
-  if (refusal == nullptr) refusal = refuse_foreign_keys(rel);
+  if (refusal == nullptr && !foreign_keys_are_checked) refusal = refuse_foreign_keys(rel);
   table_close(rel, NoLock);
   return refusal;
 }
@@ -372,7 +372,8 @@ std::string TryLoadInBulk(const LoadRequest& request, RowFeed& feed, ApplyCounts
   const Oid table = request.target->oid;
   try {
     pg::InSubXact([&] {
-      const char* refusal = pg::Call([&] { return refuse_bulk_load(table); });
+      const char* refusal =
+          pg::Call([&] { return refuse_bulk_load(table, request.foreign_keys_are_checked); });
       if (refusal != nullptr) throw Refused{refusal};
       counts.created += BulkLoader(request, feed).Run();
     });

@@ -10,21 +10,34 @@ extern "C" {
 
 namespace pgsync::engine {
 
+namespace {
+std::vector<RowStore::Column> ColumnsOf(const catalog::Table& target,
+                                        const std::vector<size_t>& positions) {
+  std::vector<RowStore::Column> columns;
+  for (size_t position : positions) {
+    const catalog::Column& column = target.columns[position];
+    columns.push_back({column.type, column.typmod, column.collation});
+  }
+  return columns;
+}
+}  // namespace
+
 RowStore::RowStore(const char* name, const catalog::Table& target,
                    const std::vector<size_t>& columns, int memory)
+    : RowStore(name, ColumnsOf(target, columns), memory) {}
+
+RowStore::RowStore(const char* name, const std::vector<Column>& columns, int memory)
     : name_(name), memory_(memory), owner_(CurrentResourceOwner), context_("sync row store") {
-  const size_t* positions = columns.data();
   const int count = static_cast<int>(columns.size());
-  const catalog::Column* all = target.columns.data();
+  const Column* all = columns.data();
   pg::Call([&] {
     const MemoryContext saved = MemoryContextSwitchTo(context_.get());
     desc_ = CreateTemplateTupleDesc(count + 1);
     TupleDescInitEntry(desc_, 1, "n", INT8OID, -1, 0);
     for (int i = 0; i < count; i++) {
-      const catalog::Column& column = all[positions[i]];
-      TupleDescInitEntry(desc_, static_cast<AttrNumber>(i + 2), psprintf("c%d", i), column.type,
-                         column.typmod, 0);
-      TupleDescInitEntryCollation(desc_, static_cast<AttrNumber>(i + 2), column.collation);
+      const auto number = static_cast<AttrNumber>(i + 2);
+      TupleDescInitEntry(desc_, number, psprintf("c%d", i), all[i].type, all[i].typmod, 0);
+      TupleDescInitEntryCollation(desc_, number, all[i].collation);
     }
     values_ = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
     nulls_ = static_cast<bool*>(palloc(sizeof(bool) * (count + 1)));

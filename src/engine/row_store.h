@@ -15,11 +15,18 @@ struct ResourceOwnerData;
 
 namespace pgsync::engine {
 
-/// Holds values of some columns of a table. Its columns are "n", a number that the caller gives to
-/// each row (bigint), and "c0", "c1", ...
+/// Its columns are "n", a number that the caller gives to each row (bigint), and "c0", "c1", ...
 class RowStore {
  public:
-  /// `name`: of the relation, without need of quotes. `columns`: positions in target.columns.
+  struct Column {
+    Oid type;
+    int32 typmod = -1;
+    Oid collation = InvalidOid;
+  };
+  /// See the other constructor.
+  RowStore(const char* name, const std::vector<Column>& columns, int memory);
+  /// Holds values of some columns of a table. `name`: of the relation, without need of quotes.
+  /// `columns`: positions in target.columns.
   /// `memory`: how large it may become before it spills to a file, in kB. One row may be larger.
   RowStore(const char* name, const catalog::Table& target, const std::vector<size_t>& columns,
            int memory);

@@ -35,6 +35,8 @@ struct LoadRequest {
   int64 batch_rows = 10000;
   /// The peer's table has the same key, so that no two of its rows have the same one.
   bool unique_by_key = true;
+  /// As sets, in the end, under locks that are held already: no trigger of theirs will fire.
+  bool foreign_keys_are_checked = false;
   /// Called after each frame with its rows and bytes.
   std::function<void(int64 rows, int64 bytes)> progress;
 };

@@ -16,6 +16,7 @@
 #include "engine/mirror.h"
 #include "engine/row_errors.h"
 #include "engine/sequences.h"
+#include "engine/skipped_triggers.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -59,6 +60,7 @@ class Transfer {
     if (!options_.dry_run) pg::Call([] { PreventCommandIfReadOnly("a transfer"); });
     Prepare(tables);
     Order();
+    SkipTriggers();
     FindDoomed();
     for (size_t i : order_)
       Measured(jobs_[i], [&] { options_.dry_run ? Count(jobs_[i]) : Load(jobs_[i]); });
@@ -204,6 +206,7 @@ class Transfer {
     request.strategy = job.strategy;
     request.batch_rows = options_.batch_size.value_or(kDefaultBatchRows);
     request.unique_by_key = UniqueByKey(job);
+    request.foreign_keys_are_checked = skipped_triggers_.has_value();
     request.progress = [this](int64 rows, int64 bytes) { report_.Advance(rows, bytes); };
     return request;
   }
@@ -395,15 +398,27 @@ class Transfer {
     const int64 rows = job.remote.row_estimate.value_or(kBulkRows);
     if (rows < kBulkRows && !job.in_cycle) return "it is small";
     // Foreign keys are checked as sets at the end, where a row at fault cannot be left out.
-    if (options_.max_errors != 0 && !job.local.foreign_keys.empty() && !job.in_cycle) {
+    if (!skipped_triggers_ && options_.max_errors != 0 && !job.local.foreign_keys.empty() &&
+        !job.in_cycle) {
       return "rows that violate a foreign key are to be left out";
     }
     std::string refusal = TryLoadInBulk(request, feed, job.outcome.counts);
-    if (refusal.empty() && !job.local.foreign_keys.empty()) foreign_keys_.Add(job.local.oid);
+    if (refusal.empty() && !job.local.foreign_keys.empty() && !skipped_triggers_)
+      foreign_keys_.Add(job.local.oid);
     return refusal;
   }
 
+  void SkipTriggers() {
+    if (!options_.skip_triggers || options_.dry_run) return;
+    report_.Phase("locking");
+    std::vector<const catalog::Table*> tables;
+    for (const Job& job : jobs_)
+      tables.push_back(&job.local);
+    skipped_triggers_.emplace(tables);
+  }
+
   void Finish() {
+    if (skipped_triggers_) skipped_triggers_->Finish();
     report_.Phase("checking constraints");
     foreign_keys_.Check();
     std::vector<Oid> tables;
@@ -418,6 +433,7 @@ class Transfer {
   std::vector<Job> jobs_;
   std::vector<size_t> order_;
   PendingForeignKeys foreign_keys_;
+  std::optional<SkippedTriggers> skipped_triggers_;
 };
 
 }  // namespace

@@ -26,7 +26,8 @@ struct TransferOptions {
   std::optional<int64> max_errors = 0;
   bool drop_extra_columns = false;
   bool dry_run = false;  ///< counts only; writes, locks and advances nothing
-  bool verify = false;   ///< reads all rows again in the end, and compares
+  bool skip_triggers = false;
+  bool verify = false;  ///< reads all rows again in the end, and compares
   /// How many rows may be deleted in all; nullopt: what DoomedRows::RequireModest() lets pass.
   std::optional<int64> max_deletes;
 };

@@ -6,6 +6,7 @@
 
 extern "C" {
 #include "catalog/pg_database.h"
+#include "commands/trigger.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/backendid.h"
 #include "storage/proc.h"
@@ -42,6 +43,16 @@ inline bool owns_table(Oid table, Oid role) {
   return object_ownercheck(RelationRelationId, table, role);
 #else
   return pg_class_ownercheck(table, role);
+#endif
+}
+
+/// Gives the trigger of that name of an open, locked table (and what a partitioned table hands
+/// down) a new pg_trigger.tgenabled. Needs a superuser for the triggers of constraints.
+inline void set_trigger_state(Relation rel, const char* name, char state, LOCKMODE lock) {
+#if PG_VERSION_NUM >= 160000
+  EnableDisableTrigger(rel, name, InvalidOid, state, false, true, lock);
+#else
+  EnableDisableTrigger(rel, name, state, false, lock);
 #endif
 }
 

@@ -36,7 +36,9 @@ TransferOptions ReadOptions(const Args& args, int first) {
   const std::string mode = args.Text(first + 3);
   engine::RequireWord("mode", mode, {"auto", "full", "online"});
   options.online = mode == "online";
-  engine::RequireWord("value for \"triggers\":", args.Text(first + 4), {"fire"});
+  const std::string triggers = args.Text(first + 4);
+  engine::RequireWord("value for \"triggers\":", triggers, {"fire", "skip"});
+  options.skip_triggers = triggers == "skip";
   const std::string sequences = args.Text(first + 5);
   engine::RequireWord("value for \"sequences\":", sequences, {"advance", "leave"});
   options.advance_sequences = sequences == "advance";

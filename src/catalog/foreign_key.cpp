@@ -1,0 +1,129 @@
+#include "catalog/foreign_key.h"
+
+#include "core/text.h"
+#include "pg/query.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+}
+
+namespace pgsync::catalog {
+
+using core::Cat;
+
+namespace {
+
+struct Pair {
+  std::string referenced;  // with its collation where the two differ
+  Oid referenced_type;
+  std::string referencing;
+  Oid referencing_type;
+  Oid equal;
+};
+
+struct Comparison {
+  const char* text;
+  bool trusted;
+};
+
+bool runs_anywhere(Oid type, Oid input) {
+  return type == input || (type < FirstNormalObjectId && input < FirstNormalObjectId) ||
+         IsPolymorphicType(input);
+}
+
+// For leaves.
+Comparison compare_pair(const Pair& pair) {
+  Comparison comparison = {};
+  StringInfoData text;
+  initStringInfo(&text);
+  generate_operator_clause(&text, pair.referenced.c_str(), pair.referenced_type, pair.equal,
+                           pair.referencing.c_str(), pair.referencing_type);
+  comparison.text = text.data;
+  HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(pair.equal));
+  if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for operator %u", pair.equal);
+  const auto* equal = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+  HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(equal->oprcode));
+  if (!HeapTupleIsValid(function)) elog(ERROR, "cache lookup failed for function of an operator");
+  comparison.trusted =
+      superuser_arg(reinterpret_cast<Form_pg_proc>(GETSTRUCT(function))->proowner) &&
+      runs_anywhere(pair.referenced_type, equal->oprleft) &&
+      runs_anywhere(pair.referencing_type, equal->oprright);
+  ReleaseSysCache(function);
+  ReleaseSysCache(tuple);
+  return comparison;
+}
+
+std::vector<ForeignKeyRule> Read(const char* which, const std::vector<Oid>& tables) {
+  std::vector<ForeignKeyRule> rules;
+  const auto rows = pg::CatalogQuery(
+      Cat("SELECT c.oid, c.conname, c.conrelid, c.confrelid, r.relowner, "
+          "  CASE WHEN r.relkind = 'r' THEN 'ONLY ' ELSE '' END || quote_ident(rn.nspname) || '.' "
+          "    || quote_ident(r.relname), "
+          "  CASE WHEN f.relkind = 'r' THEN 'ONLY ' ELSE '' END || quote_ident(fn.nspname) || '.' "
+          "    || quote_ident(f.relname), "
+          "  c.confmatchtype = 'f', c.convalidated, "
+          "  c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'), "
+          "  quote_ident(ra.attname), ra.atttypid, quote_ident(fa.attname), fa.atttypid, k.equal, "
+          "  CASE WHEN fa.attcollation <> ra.attcollation THEN ' COLLATE ' || "
+          "    (SELECT quote_ident(n.nspname) || '.' || quote_ident(o.collname) "
+          "      FROM pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace "
+          "      WHERE o.oid = fa.attcollation) ELSE '' END "
+          "FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid "
+          "JOIN pg_namespace rn ON rn.oid = r.relnamespace "
+          "JOIN pg_class f ON f.oid = c.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace "
+          "CROSS JOIN LATERAL unnest(c.conkey, c.confkey, c.conpfeqop) WITH ORDINALITY "
+          "  AS k(referencing, referenced, equal, position) "
+          "JOIN pg_attribute ra ON ra.attrelid = c.conrelid AND ra.attnum = k.referencing "
+          "JOIN pg_attribute fa ON fa.attrelid = c.confrelid AND fa.attnum = k.referenced "
+          "WHERE c.contype = 'f' AND c.conparentid = 0 AND c.",
+          which,
+          " = ANY (ARRAY(SELECT p.relid::oid FROM unnest($1) t, pg_partition_tree(t::regclass) p "
+          "  UNION SELECT unnest($1))) ORDER BY c.oid, k.position"),
+      {pg::Param::OfOids(tables)});
+  for (const pg::Row& row : rows) {
+    if (rules.empty() || rules.back().constraint != row.AsOid(0)) {
+      ForeignKeyRule rule;
+      rule.constraint = row.AsOid(0);
+      rule.name = row.Text(1);
+      rule.referencing = row.AsOid(2);
+      rule.referenced = row.AsOid(3);
+      rule.referencing_owner = row.AsOid(4);
+      rule.referencing_name = row.Text(5);
+      rule.referenced_name = row.Text(6);
+      rule.match_full = row.Bool(7);
+      rule.validated = row.Bool(8);
+      rule.acts = row.Bool(9);
+      rule.trusted = true;
+      rules.push_back(std::move(rule));
+    }
+    ForeignKeyRule& rule = rules.back();
+    rule.columns.push_back(row.Text(10));
+    rule.referenced_columns.push_back(row.Text(12));
+    const Pair pair = {Cat("p.", row.Text(12), row.Text(15)), row.AsOid(13),
+                       Cat("c.", row.Text(10)), row.AsOid(11), row.AsOid(14)};
+    const Comparison comparison = pg::Call([&] { return compare_pair(pair); });
+    rule.match += Cat(rule.match.empty() ? "" : " AND ", comparison.text);
+    rule.trusted = rule.trusted && comparison.trusted;
+  }
+  return rules;
+}
+
+}  // namespace
+
+std::vector<ForeignKeyRule> ForeignKeysOf(const std::vector<Oid>& tables) {
+  return Read("conrelid", tables);
+}
+
+std::vector<ForeignKeyRule> ForeignKeysTo(const std::vector<Oid>& tables) {
+  return Read("confrelid", tables);
+}
+
+}  // namespace pgsync::catalog

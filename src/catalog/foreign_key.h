@@ -1,0 +1,37 @@
+// Foreign keys with all that a query needs which checks them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/names.h"
+
+namespace pgsync::catalog {
+
+struct ForeignKeyRule {
+  Oid constraint = InvalidOid;
+  std::string name;
+  Oid referencing = InvalidOid;
+  Oid referenced = InvalidOid;
+  Oid referencing_owner = InvalidOid;
+  std::string referencing_name;  ///< qualified, with ONLY where inheritance must be kept out
+  std::string referenced_name;
+  /// Columns as written in SQL, pair by pair.
+  std::vector<std::string> columns;
+  std::vector<std::string> referenced_columns;
+  /// "p.key = c.column AND ...", each operator qualified, the collation that of the key.
+  std::string match;
+  bool match_full = false;
+  bool validated = true;
+  /// ON DELETE or ON UPDATE does something to the referencing rows.
+  bool acts = false;
+  /// All that the comparison runs is the server's own or a superuser's: safe to run as anybody.
+  bool trusted = false;
+};
+
+/// The foreign keys of some tables, or those that refer to them, of their partitions too; of what a
+/// partitioned table hands down only the original. In the order of their OIDs.
+std::vector<ForeignKeyRule> ForeignKeysOf(const std::vector<Oid>& tables);
+std::vector<ForeignKeyRule> ForeignKeysTo(const std::vector<Oid>& tables);
+
+}  // namespace pgsync::catalog
