@@ -247,6 +247,12 @@ CREATE FUNCTION @extschema@.sync_pull(url text, code text DEFAULT NULL, token te
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_pull';
 COMMENT ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) IS 'Connects, transfers and disconnects in one call';
 
+CREATE FUNCTION @extschema@.sync_diff(client int, table_name text, local_table text DEFAULT NULL,
+        row_limit bigint DEFAULT NULL)
+    RETURNS TABLE(kind text, key jsonb, local jsonb, remote jsonb)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_diff';
+COMMENT ON FUNCTION @extschema@.sync_diff(int, text, text, bigint) IS 'Rows in which a table of the peer differs from one of this database: insert (only the peer has it), delete (only this database has it), update (both have the key)';
+
 -- ------------------------------------------------------------------------------------------------
 -- Who is doing what
 -- ------------------------------------------------------------------------------------------------
@@ -298,4 +304,5 @@ REVOKE ALL ON FUNCTION @extschema@.sync_remote_get_count(int, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_remote_fetch(int, text, bigint, bigint, jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_diff(int, text, text, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;

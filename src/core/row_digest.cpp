@@ -6,9 +6,14 @@
 
 namespace pgsync::core {
 
-void TableDigest::AddRow(const char* bytes, size_t size) noexcept {
+RowHash HashRow(const char* bytes, size_t size) noexcept {
   const XXH128_hash_t hash = XXH3_128bits(bytes, size);
-  sum_ += (static_cast<unsigned __int128>(hash.high64) << 64) | hash.low64;
+  return {hash.high64, hash.low64};
+}
+
+void TableDigest::AddRow(const char* bytes, size_t size) noexcept {
+  const RowHash hash = HashRow(bytes, size);
+  sum_ += (static_cast<unsigned __int128>(hash.high) << 64) | hash.low;
   rows_++;
 }
 

@@ -7,11 +7,19 @@
 // not cancel each other out. It is against accidents, not against attackers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace pgsync::core {
+
+/// XXH3-128 of one row's bytes.
+struct RowHash {
+  uint64_t high;
+  uint64_t low;
+};
+RowHash HashRow(const char* bytes, size_t size) noexcept;
 
 class TableDigest {
  public:

@@ -36,8 +36,9 @@ struct ConsumerDest {
 
 bool receive_slot(TupleTableSlot* slot, DestReceiver* self) {
   CHECK_FOR_INTERRUPTS();
-  reinterpret_cast<ConsumerDest*>(self)->consumer->take_row(slot);
-  return true;
+  rows::RowConsumer* consumer = reinterpret_cast<ConsumerDest*>(self)->consumer;
+  consumer->take_row(slot);
+  return !consumer->satisfied();
 }
 
 void start_up(DestReceiver*, int, TupleDesc) {}
