@@ -253,6 +253,11 @@ CREATE FUNCTION @extschema@.sync_diff(client int, table_name text, local_table t
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_diff';
 COMMENT ON FUNCTION @extschema@.sync_diff(int, text, text, bigint) IS 'Rows in which a table of the peer differs from one of this database: insert (only the peer has it), delete (only this database has it), update (both have the key)';
 
+CREATE FUNCTION @extschema@.sync_compare_schema(client int, tables text[] DEFAULT NULL)
+    RETURNS TABLE(table_name text, kind text, local text, remote text)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_compare_schema';
+COMMENT ON FUNCTION @extschema@.sync_compare_schema(int, text[]) IS 'What differs between the definitions of the peer''s tables and of those of this database';
+
 -- ------------------------------------------------------------------------------------------------
 -- Who is doing what
 -- ------------------------------------------------------------------------------------------------
@@ -305,4 +310,5 @@ REVOKE ALL ON FUNCTION @extschema@.sync_remote_fetch(int, text, bigint, bigint, 
 REVOKE ALL ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_diff(int, text, text, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_compare_schema(int, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;

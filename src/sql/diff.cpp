@@ -1,6 +1,7 @@
 // SQL functions that compare tables of a peer with those of this database.
 #include "client/handles.h"
 #include "client/progress_report.h"
+#include "client/schema_comparison.h"
 #include "client/table_pair.h"
 #include "engine/compare.h"
 #include "rows/json_rows.h"
@@ -112,6 +113,18 @@ PGSYNC_FUNCTION(pgsync_diff) {
   DiffRows rows(columns, std::move(key), limit, result.info());
   const auto feed = handle.peer().Rows(pair.RowsRequest());
   engine::CompareRows(request, *feed, rows);
+  return result.Done();
+}
+
+PGSYNC_FUNCTION(pgsync_compare_schema) {
+  const Args args(fcinfo);
+  const client::UseHandle handle(args.Int4(0));
+  const auto tables = args.OptionalTexts(1);
+  SetResult result(fcinfo);
+  for (const client::TableDifferences& table : client::CompareSchemas(handle.peer(), tables)) {
+    for (const core::SchemaDifference& difference : table.differences)
+      result.Add({table.table, difference.kind, difference.local, difference.remote});
+  }
   return result.Done();
 }
 
