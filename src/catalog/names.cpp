@@ -25,7 +25,18 @@ using core::Error;
 namespace sqlstate = core::sqlstate;
 
 std::string QuoteIdentifier(const std::string& name) {
-  return pg::Call([&] { return quote_identifier(name.c_str()); });
+  // Quoted names are compared and sent, so they must not depend on the caller's settings.
+  const bool saved = quote_all_identifiers;
+  quote_all_identifiers = false;
+  const char* quoted;
+  try {
+    quoted = pg::Call([&] { return quote_identifier(name.c_str()); });
+  } catch (...) {
+    quote_all_identifiers = saved;
+    throw;
+  }
+  quote_all_identifiers = saved;
+  return quoted;
 }
 
 std::string QuoteLiteral(const std::string& text) {

@@ -159,14 +159,36 @@ void SpiFinish() {
   Call([] { SPI_finish(); });
 }
 
+namespace {
+
+// What the catalogs say is compared and sent: names and the constants in expressions must look the
+// same whatever the settings of the caller.
+struct Setting {
+  const char* name;
+  const char* value;
+};
+constexpr Setting kCatalogSettings[] = {
+    {"search_path", "pg_catalog, pg_temp"},
+    {"quote_all_identifiers", "off"},
+    {"DateStyle", "ISO, YMD"},
+    {"IntervalStyle", "postgres"},
+    {"TimeZone", "UTC"},
+    {"extra_float_digits", "1"},
+    {"bytea_output", "hex"},
+};
+
+}  // namespace
+
 std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& params) {
   std::vector<Row> rows;
   int guc_level = 0;
   RawResult raw = Call([&] {
     SPI_connect();
     guc_level = NewGUCNestLevel();
-    (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                            GUC_ACTION_SAVE, true, 0, false);
+    for (const Setting& setting : kCatalogSettings) {
+      (void)set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION,
+                              GUC_ACTION_SAVE, true, 0, false);
+    }
     return RunRaw(sql.c_str(), params.data(), static_cast<int>(params.size()));
   });
   rows.reserve(raw.rows);

@@ -3,6 +3,7 @@ use strict;
 use warnings;
 use lib 'perl';
 use PostgreSQL::Test::Utils;
+use FakePeer;
 use SyncTest;
 use Socket;
 use Test::More;
@@ -47,29 +48,10 @@ fails_with($b, "SELECT sync_connect('https://localhost:$a->{sync_port}', 'ABCDEF
 
 # ---- somebody else -------------------------------------------------------------------------------
 
-sub read_head
-{
-	my ($connection) = @_;
-	my $head = '';
-	while ($head !~ /\r\n\r\n/)
-	{
-		sysread($connection, my $bytes, 4096) or return $head;
-		$head .= $bytes;
-	}
-	return $head;
-}
-
 sub answering
 {
 	my ($bytes) = @_;
 	return fake_peer(sub { my ($c) = @_; read_head($c); print $c $bytes; sleep 0.2; });
-}
-
-sub http_body
-{
-	my ($status, $body, $type) = @_;
-	$type ||= 'application/json';
-	return "HTTP/1.1 $status X\r\nContent-Type: $type\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
 }
 
 my %others = (
@@ -128,46 +110,12 @@ foreach my $cut ('', 'HTTP/1.1 200 OK', "HTTP/1.1 200 OK\r\nContent-Length: 100\
 
 # ---- a sync server that goes wrong ---------------------------------------------------------------
 
-my $info = '{"protocol": "sync", "versions": [1], "software": "fake"}';
-my $connected = '{"ticket": "00", "direction": "send", "software": "fake", "server_version": 150000, "encoding": "UTF8"}';
 my $column = '{"name": "a", "type": "integer", "base_type": "pg_catalog.int4", "category": "N", "binary": true, "nullable": true}';
 my $opened = qq({"tables": [{"definition": {"schema": "public", "table": "t", "columns": [$column], "primary_key": [], "kind": "r"}, "complete": true, "size_bytes": 0}]});
 $b->safe_psql('postgres', 'CREATE TABLE t (a int); CREATE TABLE keyed (a int PRIMARY KEY)');
 
-# Plays a peer: the answers to each operation, as raw bytes or as a reference to code.
-sub playing
-{
-	my (%play) = @_;
-	return fake_peer(sub {
-		my ($c) = @_;
-		while (1)
-		{
-			my $head = read_head($c);
-			my ($method, $operation) = $head =~ m{^(\w+) \S*/sync/v1/(\w*)} or return;
-			if ($head =~ /Content-Length: (\d+)/)
-			{
-				my $have = length($head) - index($head, "\r\n\r\n") - 4;
-				while ($have < $1) { my $n = sysread($c, my $x, $1 - $have) or return; $have += $n; }
-			}
-			my $answer = $play{$operation};
-			$answer = http_body(200, $info) if !defined $answer && $operation eq '';
-			$answer = http_body(200, $connected) if !defined $answer && $operation eq 'connect';
-			$answer = http_body(200, $opened) if !defined $answer && $operation eq 'open';
-			return unless defined $answer;
-			if (ref $answer) { $answer->($c) } else { print $c $answer; }
-		}
-	});
-}
-
-sub frame { my ($kind, $payload, $flags) = @_; return pack('a1CnN', $kind, $flags || 0, 0, length $payload) . $payload; }
-
-sub rows_answer
-{
-	my ($bytes, $whole) = @_;
-	my $head = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.sync.rows\r\nTransfer-Encoding: chunked\r\n\r\n";
-	my $chunk = length($bytes) ? sprintf("%x\r\n%s\r\n", length $bytes, $bytes) : '';
-	return $head . $chunk . ($whole ? "0\r\n\r\n" : '');
-}
+# Plays a peer that has the table t.
+sub playing { return playing_peer(open => http_body(200, $opened), @_); }
 
 my $header = frame('H', '{"encoding": "UTF8", "columns": [{"name": "a", "binary": true, "width": 4}]}');
 my $one_row = frame('D', pack('N', 1) . "\0" . pack('N', 42));
