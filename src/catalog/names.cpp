@@ -24,19 +24,26 @@ using core::Cat;
 using core::Error;
 namespace sqlstate = core::sqlstate;
 
+namespace {
+
+// quote_all_identifiers is for what a user reads. Names that peers compare must look the same
+// whatever it says.
+class PlainQuotes {
+ public:
+  PlainQuotes() : saved_(quote_all_identifiers) { quote_all_identifiers = false; }
+  ~PlainQuotes() { quote_all_identifiers = saved_; }
+  PlainQuotes(const PlainQuotes&) = delete;
+  PlainQuotes& operator=(const PlainQuotes&) = delete;
+
+ private:
+  bool saved_;
+};
+
+}  // namespace
+
 std::string QuoteIdentifier(const std::string& name) {
-  // Quoted names are compared and sent, so they must not depend on the caller's settings.
-  const bool saved = quote_all_identifiers;
-  quote_all_identifiers = false;
-  const char* quoted;
-  try {
-    quoted = pg::Call([&] { return quote_identifier(name.c_str()); });
-  } catch (...) {
-    quote_all_identifiers = saved;
-    throw;
-  }
-  quote_all_identifiers = saved;
-  return quoted;
+  const PlainQuotes plain;
+  return pg::Call([&] { return quote_identifier(name.c_str()); });
 }
 
 std::string QuoteLiteral(const std::string& text) {

@@ -66,6 +66,7 @@ core::TableInfo Table::ToInfo() const {
     out.base_type = column.facts.base_name;
     out.category = column.facts.category;
     out.binary = column.facts.binary;
+    out.fields = column.facts.fields;
     out.nullable = !column.not_null;
     out.default_expression = column.default_expression;
     out.identity = column.identity;

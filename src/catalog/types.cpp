@@ -7,8 +7,11 @@ extern "C" {
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 }
 
 namespace pgsync::catalog {
@@ -36,6 +39,8 @@ bool IsObjectNameScalar(Oid type) {
 
 // For leaves.
 bool has_portable_binary_form(Oid type) {
+  // What is sent of an empty one, its own receive function refuses.
+  if (type == INT2VECTOROID || type == OIDVECTOROID) return false;
   const Oid element = get_element_type(type);
   if (OidIsValid(element)) return has_portable_binary_form(element);
   if (type >= FirstGenbkiObjectId || type == XMLOID || IsObjectNameScalar(type)) return false;
@@ -59,6 +64,44 @@ bool has_portable_binary_form(Oid type) {
 
 }  // namespace
 
+namespace {
+
+// For leaves.
+void append_fields(StringInfo out, Oid type) {
+  check_stack_depth();
+  type = getBaseType(type);
+  const Oid element = get_element_type(type);
+  if (OidIsValid(element)) {
+    append_fields(out, element);
+    return;
+  }
+  switch (get_typtype(type)) {
+    case TYPTYPE_RANGE:
+      append_fields(out, get_range_subtype(type));
+      return;
+    case TYPTYPE_MULTIRANGE:
+      append_fields(out, get_multirange_range(type));
+      return;
+    case TYPTYPE_COMPOSITE:
+      break;
+    default:
+      return;
+  }
+  TupleDesc desc = lookup_rowtype_tupdesc_copy(type, -1);
+  const char* separator = "(";
+  for (int i = 0; i < desc->natts; i++) {
+    const Form_pg_attribute attribute = TupleDescAttr(desc, i);
+    if (attribute->attisdropped) continue;
+    appendStringInfo(out, "%s\"%s\"", separator, NameStr(attribute->attname));
+    append_fields(out, attribute->atttypid);
+    separator = ", ";
+  }
+  appendStringInfoChar(out, ')');
+  FreeTupleDesc(desc);
+}
+
+}  // namespace
+
 TypeFacts ReadTypeFacts(Oid type, int32 typmod) {
   struct {
     Oid base;
@@ -67,8 +110,9 @@ TypeFacts ReadTypeFacts(Oid type, int32 typmod) {
     bool binary;
     const char* schema;
     const char* name;
+    const char* fields;
   } found = pg::Call([&] {
-    decltype(found) facts = {InvalidOid, typmod, '\0', false, nullptr, nullptr};
+    decltype(found) facts = {InvalidOid, typmod, '\0', false, nullptr, nullptr, nullptr};
     facts.base = getBaseTypeAndTypmod(type, &facts.typmod);
     bool preferred;
     get_type_category_preferred(facts.base, &facts.category, &preferred);
@@ -79,6 +123,10 @@ TypeFacts ReadTypeFacts(Oid type, int32 typmod) {
     facts.name = pstrdup(NameStr(form->typname));
     facts.schema = get_namespace_name(form->typnamespace);
     ReleaseSysCache(tuple);
+    StringInfoData fields;
+    initStringInfo(&fields);
+    append_fields(&fields, facts.base);
+    facts.fields = fields.data;
     return facts;
   });
   TypeFacts facts;
@@ -86,17 +134,54 @@ TypeFacts ReadTypeFacts(Oid type, int32 typmod) {
   facts.base_typmod = found.typmod;
   facts.category = found.category;
   facts.binary = found.binary;
+  facts.fields = found.fields;
   const std::string schema = found.schema != nullptr ? found.schema : "";
   facts.base_name = schema == "pg_catalog" ? core::Cat(schema, ".", found.name)
                                            : TableName{schema, found.name}.Qualified();
   return facts;
 }
 
-bool TextNamesObjects(Oid base_type) {
+namespace {
+
+// For leaves.
+void add_dependence(Oid type, TextDependence* dependence) {
+  check_stack_depth();
+  type = getBaseType(type);
+  if (IsObjectNameScalar(type)) dependence->names = true;
+  if (type == CASHOID) dependence->money = true;
+  const Oid element = get_element_type(type);
+  if (OidIsValid(element)) {
+    add_dependence(element, dependence);
+    return;
+  }
+  switch (get_typtype(type)) {
+    case TYPTYPE_RANGE:
+      add_dependence(get_range_subtype(type), dependence);
+      return;
+    case TYPTYPE_MULTIRANGE:
+      add_dependence(get_multirange_range(type), dependence);
+      return;
+    case TYPTYPE_COMPOSITE: {
+      TupleDesc desc = lookup_rowtype_tupdesc_copy(type, -1);
+      for (int i = 0; i < desc->natts; i++) {
+        const Form_pg_attribute attribute = TupleDescAttr(desc, i);
+        if (!attribute->attisdropped) add_dependence(attribute->atttypid, dependence);
+      }
+      FreeTupleDesc(desc);
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+}  // namespace
+
+TextDependence TextDependenceOf(Oid type) {
   return pg::Call([&] {
-    const Oid element = get_element_type(base_type);
-    const Oid scalar = getBaseType(OidIsValid(element) ? element : base_type);
-    return IsObjectNameScalar(scalar) || get_typtype(scalar) == TYPTYPE_COMPOSITE;
+    TextDependence dependence;
+    add_dependence(type, &dependence);
+    return dependence;
   });
 }
 

@@ -19,13 +19,26 @@ struct TypeFacts {
   /// The base type has a binary form that means the same on every server: it is built in, holds no
   /// OID of a local object and is not XML (whose binary form carries an encoding declaration).
   bool binary = false;
+  /// See core::ColumnInfo::fields.
+  std::string fields;
 };
 
 TypeFacts ReadTypeFacts(Oid type, int32 typmod);
 
-/// The text of a value may name objects of the database (regclass and its like, arrays of them,
-/// composite types that may hold them): under search_path = pg_catalog it names them in full.
-bool TextNamesObjects(Oid base_type);
+/// What the text of a value depends on beside the settings that are cheap to switch, for the type
+/// itself or whatever it is made of: elements, fields, bounds.
+struct TextDependence {
+  /// It names objects of the database, as regclass does: under search_path = pg_catalog in full.
+  bool names = false;
+  /// It is an amount of money, of the form that lc_monetary gives it.
+  bool money = false;
+
+  void Add(const TextDependence& other) {
+    names = names || other.names;
+    money = money || other.money;
+  }
+};
+TextDependence TextDependenceOf(Oid type);
 
 /// What information_schema.columns shows in character_maximum_length, numeric_precision and
 /// numeric_scale.

@@ -44,6 +44,7 @@ void TableInfo::Write(JsonWriter& json) const {
     json.OptionalField("scale", column.scale);
     json.Field("base_type", column.base_type);
     WriteCode(json, "category", column.category);
+    if (!column.fields.empty()) json.Field("fields", column.fields);
     json.Field("binary", column.binary);
     WriteCode(json, "identity", column.identity);
     json.Field("generated", column.generated);
@@ -65,6 +66,7 @@ TableInfo TableInfo::Read(const JsonObject& json) {
     column.type = object.String("type");
     column.base_type = object.StringOr("base_type", "");
     column.category = ReadCode(object, "category", '\0');
+    column.fields = object.StringOr("fields", "");
     column.binary = object.BoolOr("binary", false);
     column.nullable = object.BoolOr("nullable", true);
     column.default_expression = object.OptionalString("default");

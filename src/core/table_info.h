@@ -23,6 +23,9 @@ struct ColumnInfo {
   std::string base_type;
   /// pg_type.typcategory of the base type; '\0' unknown.
   char category = '\0';
+  /// The fields of a composite type, or of one that it is made of, "(a, b(c, d))" in their order,
+  /// in which its text has them; empty for all others.
+  std::string fields;
   /// The owner of the table can send and take this type in PostgreSQL's binary form.
   bool binary = false;
   bool nullable = true;

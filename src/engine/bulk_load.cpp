@@ -381,7 +381,7 @@ std::string TryLoadInBulk(const LoadRequest& request, RowFeed& feed, ApplyCounts
   } catch (const Refused& refused) {
     return refused.why;
   } catch (const pg::PgError& error) {
-    if (!IsRowError(error)) throw;
+    if (!IsConversionError(error)) throw;
     feed.Drain();
     return error.message();
   }

@@ -12,9 +12,25 @@ using core::Cat;
 
 namespace {
 
+// The name without its schema: an extension may be installed in another one.
+std::string_view BareName(std::string_view type) {
+  bool quoted = false;
+  size_t behind = 0;
+  for (size_t i = 0; i < type.size(); i++) {
+    if (type[i] == '"') quoted = !quoted;
+    if (type[i] == '.' && !quoted) behind = i + 1;
+  }
+  return type.substr(behind);
+}
+
 // Whether values of one type may well have texts that the other takes. Text goes into and comes out
 // of everything; else the kinds must be the same. The rest is up to the type's input, row by row.
 bool Plausible(const core::ColumnInfo& remote, const catalog::Column& local) {
+  // The text of a composite value tells no field from another but by its place.
+  if (!remote.fields.empty() && !local.facts.fields.empty() &&
+      remote.fields != local.facts.fields) {
+    return false;
+  }
   const char theirs = remote.category, ours = local.facts.category;
   if (theirs == '\0' || theirs == ours) {
     // Types of the user-defined category have nothing in common but that.
@@ -22,7 +38,7 @@ bool Plausible(const core::ColumnInfo& remote, const catalog::Column& local) {
       const auto is_json = [](const std::string& name) {
         return name == "pg_catalog.json" || name == "pg_catalog.jsonb";
       };
-      return remote.base_type == local.facts.base_name ||
+      return BareName(remote.base_type) == BareName(local.facts.base_name) ||
              (is_json(remote.base_type) && is_json(local.facts.base_name));
     }
     return true;
@@ -47,8 +63,10 @@ std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalo
     const catalog::Column& ours = local.columns[position];
     if (ours.stored_generated()) continue;
     if (!Plausible(theirs, ours)) {
+      const bool same_text = theirs.type == ours.type_text && theirs.fields == ours.facts.fields;
       differing.push_back(Cat(catalog::QuoteIdentifier(theirs.name), " is ", theirs.type,
-                              " there and ", ours.type_text, " here"));
+                              theirs.fields, " there and ", ours.type_text, ours.facts.fields,
+                              same_text ? ", another type of that name," : "", " here"));
       continue;
     }
     const bool binary =

@@ -77,14 +77,13 @@ class JsonImport {
         counts_(counts),
         types_context_("sync JSON types"),
         scratch_("sync JSON record") {
-    bool names = false, money = false;
+    catalog::TextDependence text;
     for (const catalog::Column& column : target.columns) {
       types_.push_back(
           std::make_unique<rows::JsonType>(column.type, column.typmod, types_context_.get()));
-      names = names || types_.back()->names();
-      money = money || types_.back()->money();
+      text.Add(types_.back()->text());
     }
-    settings_ = std::make_unique<rows::CanonicalSettings>(names, money);
+    settings_ = std::make_unique<rows::CanonicalSettings>(text);
   }
 
   void Run() {
@@ -264,6 +263,7 @@ class JsonImport {
         });
       } catch (const pg::PgError& error) {
         if (!IsConversionError(error)) throw;
+        settings_->Restore();
         if (failed != nullptr) (this->*failed)(error, positions[next]);
         next++;
       }
@@ -281,6 +281,8 @@ class JsonImport {
       values[i] = types_[columns[i]]->from_json(&value, &nulls[i]);
     }
     settings_->leave();
+    for (size_t i = 0; i < columns.size(); i++)
+      types_[columns[i]]->check_domain(values[i], nulls[i]);
   }
 
   void ConversionFailed(const pg::PgError& error, int64 position) {

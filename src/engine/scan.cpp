@@ -87,7 +87,7 @@ std::vector<ScanParam> KeyParams(const catalog::Table& table, const std::string&
   for (size_t position : key.columns) {
     const catalog::Column& column = table.columns[position];
     rows::JsonType type(column.facts.base, column.facts.base_typmod, context);
-    rows::CanonicalSettings settings(false, type.money());
+    rows::CanonicalSettings settings(type.text());
     bool missing = false;
     const Datum value = pg::Call([&] {
       JsonbValue found;

@@ -85,6 +85,7 @@ class StreamReader {
         if (!IsConversionError(error)) throw;
         RowError row = RowError::Of(error, position_);
         row.key = KeyOfFailedRow();
+        decoder_->Recover();
         scratch_.Reset();
         errors_.Add(std::move(row));
       }

@@ -161,21 +161,21 @@ void SpiFinish() {
 
 namespace {
 
-// What the catalogs say is compared and sent: names and the constants in expressions must look the
-// same whatever the settings of the caller.
-struct Setting {
-  const char* name;
-  const char* value;
-};
-constexpr Setting kCatalogSettings[] = {
-    {"search_path", "pg_catalog, pg_temp"},
-    {"quote_all_identifiers", "off"},
-    {"DateStyle", "ISO, YMD"},
-    {"IntervalStyle", "postgres"},
-    {"TimeZone", "UTC"},
-    {"extra_float_digits", "1"},
-    {"bytea_output", "hex"},
-};
+// What the catalogs say is told to peers: it must not look different under a caller's settings. The
+// date in a default, printed day first, would be read month first.
+void set_catalog_settings() {
+  static const char* const kSettings[][2] = {{"search_path", "pg_catalog, pg_temp"},
+                                             {"datestyle", "ISO"},
+                                             {"intervalstyle", "postgres"},
+                                             {"timezone", "UTC"},
+                                             {"extra_float_digits", "1"},
+                                             {"bytea_output", "hex"},
+                                             {"quote_all_identifiers", "off"}};
+  for (const auto& setting : kSettings) {
+    (void)set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                            true, 0, false);
+  }
+}
 
 }  // namespace
 
@@ -185,10 +185,7 @@ std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& 
   RawResult raw = Call([&] {
     SPI_connect();
     guc_level = NewGUCNestLevel();
-    for (const Setting& setting : kCatalogSettings) {
-      (void)set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION,
-                              GUC_ACTION_SAVE, true, 0, false);
-    }
+    set_catalog_settings();
     return RunRaw(sql.c_str(), params.data(), static_cast<int>(params.size()));
   });
   rows.reserve(raw.rows);

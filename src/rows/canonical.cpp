@@ -46,17 +46,22 @@ CanonicalSettings::CanonicalSettings(bool names, bool money)
 }
 
 CanonicalSettings::~CanonicalSettings() {
-  // An error ended the leaf. What went through the GUC machinery, the abort restores.
+  Restore();
+}
+
+// What went through the GUC machinery, the abort restores.
+void CanonicalSettings::Restore() {
   if (entered_) Assign(saved_);
+  entered_ = false;
 }
 
 void CanonicalSettings::enter() {
-  if (entered_) Assign(saved_);  // an error ended the leaf between enter() and leave()
-  entered_ = false;
+  Restore();
   if (names_ || money_) {
     guc_level_ = NewGUCNestLevel();
     if (names_) {
-      (void)set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
+      // pg_temp, if it is not named, comes first: a temporary table could take a catalog's name.
+      (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
                               GUC_ACTION_SAVE, true, 0, false);
     }
     if (money_) {

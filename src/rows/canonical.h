@@ -2,6 +2,7 @@
 // TimeZone UTC, extra_float_digits 1, bytea_output hex, lc_monetary C, names of objects in full.
 #pragma once
 
+#include "catalog/types.h"
 #include "pg/guard.h"
 
 namespace pgsync::rows {
@@ -15,6 +16,8 @@ class CanonicalSettings {
  public:
   /// `names`: the search_path too; `money`: lc_monetary too.
   CanonicalSettings(bool names, bool money);
+  explicit CanonicalSettings(const catalog::TextDependence& text)
+      : CanonicalSettings(text.names, text.money) {}
   ~CanonicalSettings();
   CanonicalSettings(const CanonicalSettings&) = delete;
   CanonicalSettings& operator=(const CanonicalSettings&) = delete;
@@ -22,6 +25,10 @@ class CanonicalSettings {
   // For leaves. Calls come in pairs and do not nest.
   void enter();
   void leave();
+
+  /// Back to the caller's settings where an error ended the leaf between the two. Code of users
+  /// must not run before that.
+  void Restore();
 
  private:
   struct Values {

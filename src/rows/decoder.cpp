@@ -30,23 +30,25 @@ namespace {
 
 RowDecoder::RowDecoder(const std::vector<Request>& requests, int encoding)
     : context_("sync row decoder"), encoding_(encoding) {
-  bool any_text = false, names = false, money = false;
+  bool any_text = false;
+  catalog::TextDependence text;
   for (const Request& request : requests) {
     const catalog::Column& column = *request.column;
-    const bool is_domain = column.facts.base != column.type;
+    const Oid type = column.facts.base;
     Decoder decoder{};
     decoder.width = request.wire.width;
-    decoder.checks_nulls = is_domain;
-    decoder.typmod = column.typmod;
-    const int expected = request.wire.binary ? FixedWidth(column.facts.base) : -1;
+    decoder.domain = type != column.type ? column.type : InvalidOid;
+    decoder.typmod = column.facts.base_typmod;
+    any_domain_ = any_domain_ || OidIsValid(decoder.domain);
+    const int expected = request.wire.binary ? FixedWidth(type) : -1;
     if (decoder.width != expected) {
       throw core::Error(core::sqlstate::kProtocolViolation, "row stream of the peer is malformed")
           .WithDetail(core::Cat("Column \"", column.name, "\" has a width of ", decoder.width,
                                 " instead of ", expected, "."));
     }
     decoder.kind = request.wire.binary ? Kind::kReceive : Kind::kInput;
-    if (request.wire.binary && !is_domain) {
-      switch (column.type) {
+    if (request.wire.binary) {
+      switch (type) {
         case BOOLOID:
           decoder.kind = Kind::kBool;
           break;
@@ -74,7 +76,7 @@ RowDecoder::RowDecoder(const std::vector<Request>& requests, int encoding)
           break;
         case TEXTOID:
         case VARCHAROID:
-          if (column.typmod < 0) decoder.kind = Kind::kPlainText;
+          if (decoder.typmod < 0) decoder.kind = Kind::kPlainText;
           break;
         default:  // what has a range or a form to be checked: its own function does
           break;
@@ -84,24 +86,21 @@ RowDecoder::RowDecoder(const std::vector<Request>& requests, int encoding)
       pg::Call([&] {
         Oid function;
         if (decoder.kind == Kind::kReceive) {
-          getTypeBinaryInputInfo(column.type, &function, &decoder.io_param);
+          getTypeBinaryInputInfo(type, &function, &decoder.io_param);
         } else {
-          getTypeInputInfo(column.type, &function, &decoder.io_param);
+          getTypeInputInfo(type, &function, &decoder.io_param);
         }
         fmgr_info_cxt(function, &decoder.function, context_.get());
       });
     }
     if (decoder.kind == Kind::kInput) {
       any_text = true;
-      const char category = column.facts.category;
-      names = names || catalog::TextNamesObjects(column.facts.base);
-      money = money || column.facts.base == CASHOID || category == TYPCATEGORY_COMPOSITE ||
-              category == TYPCATEGORY_ARRAY;
+      text.Add(catalog::TextDependenceOf(type));
     }
     decoders_.push_back(decoder);
   }
   fields_.resize(decoders_.size());
-  if (any_text) settings_ = std::make_unique<CanonicalSettings>(names, money);
+  if (any_text) settings_ = std::make_unique<CanonicalSettings>(text);
 }
 
 void RowDecoder::Begin(char* data, size_t size) {
@@ -134,14 +133,6 @@ void RowDecoder::locate_fields() {
     at += field.size;
   }
   at_ = at;
-}
-
-Datum RowDecoder::decode_null(Decoder& decoder) {
-  if (!decoder.checks_nulls) return (Datum)0;
-  if (decoder.kind == Kind::kReceive) {
-    return ReceiveFunctionCall(&decoder.function, nullptr, decoder.io_param, decoder.typmod);
-  }
-  return InputFunctionCall(&decoder.function, nullptr, decoder.io_param, decoder.typmod);
 }
 
 Datum RowDecoder::decode_value(Decoder& decoder, const Field& field) {
@@ -212,6 +203,11 @@ void RowDecoder::repair() {
   patched_ = nullptr;
 }
 
+void RowDecoder::Recover() {
+  repair();
+  if (settings_) settings_->Restore();
+}
+
 Datum RowDecoder::decode_field(size_t column, bool* is_null) {
   repair();
   *is_null = fields_[column].is_null;
@@ -228,9 +224,16 @@ void RowDecoder::decode_row(Datum* values, bool* nulls) {
   if (settings_) settings_->enter();
   for (size_t i = 0; i < decoders_.size(); i++) {
     nulls[i] = fields_[i].is_null;
-    values[i] = nulls[i] ? decode_null(decoders_[i]) : decode_value(decoders_[i], fields_[i]);
+    values[i] = nulls[i] ? (Datum)0 : decode_value(decoders_[i], fields_[i]);
   }
   if (settings_) settings_->leave();
+  if (!any_domain_) return;
+  // A domain's constraint may be code of a user, who has settings of their own.
+  for (size_t i = 0; i < decoders_.size(); i++) {
+    Decoder& decoder = decoders_[i];
+    if (!OidIsValid(decoder.domain)) continue;
+    domain_check(values[i], nulls[i], decoder.domain, &decoder.domain_cache, context_.get());
+  }
 }
 
 }  // namespace pgsync::rows

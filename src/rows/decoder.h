@@ -32,8 +32,11 @@ class RowDecoder {
   /// value's type refuses is raised as that type's error, and the row has then been passed over;
   /// what is no row at all is 08P01. For leaves.
   void decode_row(Datum* values, bool* nulls);
-  /// Decodes one value of the row that was decoded, or refused, last. For leaves.
+  /// Decodes one value of the row that was decoded, or refused, last; as a value of the type under
+  /// all domains. For leaves.
   Datum decode_field(size_t column, bool* is_null);
+  /// After a row that was refused: the caller's settings are in force again.
+  void Recover();
 
  private:
   enum class Kind {
@@ -51,7 +54,8 @@ class RowDecoder {
   struct Decoder {
     Kind kind;
     int width;
-    bool checks_nulls;  // a domain may refuse them
+    Oid domain;  // whose constraints are to be checked; InvalidOid: no domain
+    void* domain_cache;
     Oid io_param;
     int32 typmod;
     FmgrInfo function;
@@ -64,9 +68,9 @@ class RowDecoder {
   void locate_fields();
   void repair();
   Datum decode_value(Decoder& decoder, const Field& field);
-  Datum decode_null(Decoder& decoder);
 
   std::vector<Decoder> decoders_;
+  bool any_domain_ = false;
   std::vector<Field> fields_;
   pg::OwnedContext context_;
   std::unique_ptr<CanonicalSettings> settings_;

@@ -46,7 +46,8 @@ RowEncoder::RowEncoder(const std::vector<Request>& requests, int encoding)
       encoding_(encoding),
       convert_(encoding != GetDatabaseEncoding()) {
   header_.encoding = pg_encoding_to_char(encoding);
-  bool any_text = false, names = false, money = false;
+  bool any_text = false;
+  catalog::TextDependence text;
   for (const Request& request : requests) {
     const catalog::TypeFacts& facts = request.column->facts;
     core::WireColumn wire{request.column->name, request.binary, -1};
@@ -77,9 +78,7 @@ RowEncoder::RowEncoder(const std::vector<Request>& requests, int encoding)
     } else {
       encoder.kind = Kind::kOutput;
       any_text = true;
-      names = names || catalog::TextNamesObjects(facts.base);
-      money = money || facts.base == CASHOID || facts.category == TYPCATEGORY_COMPOSITE ||
-              facts.category == TYPCATEGORY_ARRAY;
+      text.Add(catalog::TextDependenceOf(facts.base));
     }
     if (encoder.kind == Kind::kSend || encoder.kind == Kind::kOutput) {
       pg::Call([&] {
@@ -96,7 +95,7 @@ RowEncoder::RowEncoder(const std::vector<Request>& requests, int encoding)
     header_.columns.push_back(std::move(wire));
     encoders_.push_back(encoder);
   }
-  if (any_text) settings_ = std::make_unique<CanonicalSettings>(names, money);
+  if (any_text) settings_ = std::make_unique<CanonicalSettings>(text);
 }
 
 void RowEncoder::append_text(ByteBuffer& buffer, const char* text, size_t size) {

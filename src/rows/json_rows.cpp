@@ -4,16 +4,15 @@ namespace pgsync::rows {
 
 JsonRows::JsonRows(const std::vector<const catalog::Column*>& columns)
     : types_context_("sync JSON types"), scratch_("sync JSON row") {
-  bool names = false, money = false;
+  catalog::TextDependence text;
   for (const catalog::Column* column : columns) {
     Field field;
     field.name = column->name;
     field.type = std::make_unique<JsonType>(column->type, column->typmod, types_context_.get());
-    names = names || field.type->names();
-    money = money || field.type->money();
+    text.Add(field.type->text());
     fields_.push_back(std::move(field));
   }
-  settings_ = std::make_unique<CanonicalSettings>(names, money);
+  settings_ = std::make_unique<CanonicalSettings>(text);
 }
 
 void JsonRows::take_row(TupleTableSlot* slot) {

@@ -10,7 +10,7 @@ extern "C" {
 namespace pgsync::rows {
 
 JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
-    : type_(type), typmod_(typmod), context_(context) {
+    : type_(type), typmod_(typmod), context_(context), text_(catalog::TextDependenceOf(type)) {
   struct {
     char typtype;
     Oid element;
@@ -20,7 +20,9 @@ JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
     decltype(found) facts = {};
     base_ = getBaseTypeAndTypmod(type, &typmod_);
     facts.typtype = get_typtype(base_);
-    facts.element = get_element_type(base_);
+    // These two look like arrays, but not every array is one of them.
+    const bool is_vector = base_ == INT2VECTOROID || base_ == OIDVECTOROID;
+    facts.element = is_vector ? InvalidOid : get_element_type(base_);
     Oid function;
     bool is_varlena;
     getTypeOutputInfo(base_, &function, &is_varlena);
@@ -37,8 +39,6 @@ JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
   if (OidIsValid(found.element)) {
     kind_ = Kind::kArray;
     element_ = std::make_unique<JsonType>(found.element, typmod_, context);
-    money_ = element_->money_;
-    names_ = element_->names_;
     return;
   }
   if (found.typtype == TYPTYPE_COMPOSITE) {
@@ -49,8 +49,6 @@ JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
       if (!attribute->attisdropped) {
         field.name = NameStr(attribute->attname);
         field.type = std::make_unique<JsonType>(attribute->atttypid, attribute->atttypmod, context);
-        money_ = money_ || field.type->money_;
-        names_ = names_ || field.type->names_;
       }
       fields_.push_back(std::move(field));
     }
@@ -73,6 +71,9 @@ JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
     case NUMERICOID:
       kind_ = Kind::kNumeric;
       break;
+    case CHAROID:
+      kind_ = Kind::kChar;
+      break;
     case DATEOID:
     case TIMEOID:
     case TIMETZOID:
@@ -88,11 +89,6 @@ JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
       break;
     default:
       kind_ = Kind::kText;
-      money_ = base_ == CASHOID;
-      names_ = base_ == REGPROCOID || base_ == REGPROCEDUREOID || base_ == REGOPEROID ||
-               base_ == REGOPERATOROID || base_ == REGCLASSOID || base_ == REGCOLLATIONOID ||
-               base_ == REGTYPEOID || base_ == REGROLEOID || base_ == REGNAMESPACEOID ||
-               base_ == REGCONFIGOID || base_ == REGDICTIONARYOID;
   }
 }
 

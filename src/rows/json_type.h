@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "catalog/types.h"
 #include "pg/memory.h"
 
 extern "C" {
@@ -41,13 +42,15 @@ class JsonType {
   /// The value as JSON, for leaves; `*out` may point into `value`.
   void to_json(Datum value, JsonbValue* out);
   /// The value that the JSON stands for, for leaves. Raises what the type's input raises, 22P02
-  /// where the JSON is of a form that the type does not have. A JSON null is SQL's.
+  /// where the JSON is of a form that the type does not have. A JSON null is SQL's. What the domain
+  /// says that the type itself may be is left to check_domain().
   Datum from_json(JsonbValue* json, bool* is_null);
+  /// Raises what the domain raises, if the type is one. For leaves, under the caller's settings: a
+  /// constraint may be code of a user.
+  void check_domain(Datum value, bool is_null);
 
-  /// The text of some values depends on lc_monetary (rows/canonical.h).
-  bool money() const { return money_; }
-  /// The text of some values names objects.
-  bool names() const { return names_; }
+  /// What the text of its values depends on.
+  const catalog::TextDependence& text() const { return text_; }
 
  private:
   enum class Kind {
@@ -55,6 +58,7 @@ class JsonType {
     kInteger,
     kFloat,
     kNumeric,
+    kChar,
     kDateTime,
     kJson,
     kJsonb,
@@ -73,9 +77,10 @@ class JsonType {
   void composite_to_json(Datum value, JsonbValue* out);
   void text_to_json(Datum value, JsonbValue* out);
 
-  Datum base_from_json(JsonbValue* json);
+  Datum element_from_json(JsonbValue* json, bool* is_null);
   Datum input(const char* text);
   Datum scalar_from_json(JsonbValue* json);
+  Datum char_from_json(JsonbValue* json);
   Datum json_from_json(JsonbValue* json);
   Datum jsonb_from_json(JsonbValue* json);
   Datum array_from_json(JsonbValue* json);
@@ -90,8 +95,7 @@ class JsonType {
   Oid io_param_;
   MemoryContext context_;
   void* domain_cache_ = nullptr;
-  bool money_ = false;
-  bool names_ = false;
+  catalog::TextDependence text_;
   std::unique_ptr<JsonType> element_;
   std::vector<Field> fields_;  // by attribute number; empty name: dropped
 };

@@ -86,6 +86,20 @@ Datum JsonType::scalar_from_json(JsonbValue* json) {
   }
 }
 
+// A byte that is no character by itself is written as \ooo, as later versions of the server do.
+Datum JsonType::char_from_json(JsonbValue* json) {
+  const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+  if (json->type == jbvString && json->val.string.len == 4) {
+    const char* text = json->val.string.val;
+    if (text[0] == '\\' && text[1] <= '3' && is_octal(text[1]) && is_octal(text[2]) &&
+        is_octal(text[3])) {
+      return CharGetDatum(
+          static_cast<char>((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0')));
+    }
+  }
+  return scalar_from_json(json);
+}
+
 Datum JsonType::json_from_json(JsonbValue* json) {
   JsonbValue text;
   if (unwrap(json, kJsonWrapper, &text) && text.type == jbvString) return input(string_of(&text));
@@ -162,7 +176,7 @@ Datum JsonType::array_from_json(JsonbValue* json) {
         is_null = false;
         value = element_->input(string_of(&item));
       } else {
-        value = element_->from_json(&item, &is_null);
+        value = element_->element_from_json(&item, &is_null);
       }
       state = accumArrayResult(state, value, is_null, element_->type_, CurrentMemoryContext);
     }
@@ -199,7 +213,7 @@ Datum JsonType::composite_from_json(JsonbValue* json) {
               (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
                errmsg("type %s has no field \"%s\"", format_type_be(type_), string_of(&key))));
     }
-    values[i] = fields_[i].type->from_json(&item, &nulls[i]);
+    values[i] = fields_[i].type->element_from_json(&item, &nulls[i]);
   }
   TupleDesc desc = lookup_rowtype_tupdesc(base_, -1);
   if (desc->natts != count) elog(ERROR, "type %s was changed meanwhile", format_type_be(type_));
@@ -208,7 +222,9 @@ Datum JsonType::composite_from_json(JsonbValue* json) {
   return HeapTupleGetDatum(tuple);
 }
 
-Datum JsonType::base_from_json(JsonbValue* json) {
+Datum JsonType::from_json(JsonbValue* json, bool* is_null) {
+  *is_null = json->type == jbvNull;
+  if (*is_null) return (Datum)0;
   switch (kind_) {
     case Kind::kArray:
       return array_from_json(json);
@@ -218,15 +234,21 @@ Datum JsonType::base_from_json(JsonbValue* json) {
       return json_from_json(json);
     case Kind::kJsonb:
       return jsonb_from_json(json);
+    case Kind::kChar:
+      return char_from_json(json);
     default:
       return scalar_from_json(json);
   }
 }
 
-Datum JsonType::from_json(JsonbValue* json, bool* is_null) {
-  *is_null = json->type == jbvNull;
-  const Datum value = *is_null ? (Datum)0 : base_from_json(json);
-  if (type_ != base_) domain_check(value, *is_null, type_, &domain_cache_, context_);
+void JsonType::check_domain(Datum value, bool is_null) {
+  if (type_ != base_) domain_check(value, is_null, type_, &domain_cache_, context_);
+}
+
+// Of an element or a field, which is never stored without a check.
+Datum JsonType::element_from_json(JsonbValue* json, bool* is_null) {
+  const Datum value = from_json(json, is_null);
+  check_domain(value, *is_null);
   return value;
 }
 

@@ -73,8 +73,8 @@ void set_jsonb(JsonbValue* out, Datum value) {
 
 void JsonType::text_to_json(Datum value, JsonbValue* out) {
   const char* text = OutputFunctionCall(&output_, value);
-  // The only type whose text may be no text of the encoding.
-  if (base_ == CHAROID) pg_verifymbstr(text, static_cast<int>(strlen(text)), false);
+  // An array's text may hold values of type "char", which need not be text of the encoding.
+  if (kind_ == Kind::kArray) pg_verifymbstr(text, static_cast<int>(strlen(text)), false);
   set_string(out, text);
 }
 
@@ -147,6 +147,15 @@ void JsonType::to_json(Datum value, JsonbValue* out) {
     case Kind::kComposite:
       composite_to_json(value, out);
       return;
+    case Kind::kChar: {
+      const auto byte = static_cast<unsigned char>(DatumGetChar(value));
+      if (IS_HIGHBIT_SET(byte)) {
+        set_string(out, psprintf("\\%03o", byte));
+      } else {
+        text_to_json(value, out);
+      }
+      return;
+    }
     case Kind::kText:
       text_to_json(value, out);
       return;

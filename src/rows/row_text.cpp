@@ -29,13 +29,11 @@ void append_little32(ByteBuffer& buffer, uint32_t value) {
 }  // namespace
 
 RowText::RowText(const std::vector<const catalog::Column*>& columns) : context_("sync row text") {
-  bool names = false, money = false;
+  catalog::TextDependence text;
   functions_.resize(columns.size());
   for (size_t i = 0; i < columns.size(); i++) {
     const catalog::TypeFacts& facts = columns[i]->facts;
-    names = names || catalog::TextNamesObjects(facts.base);
-    money = money || facts.base == CASHOID || facts.category == TYPCATEGORY_COMPOSITE ||
-            facts.category == TYPCATEGORY_ARRAY;
+    text.Add(catalog::TextDependenceOf(facts.base));
     pg::Call([&] {
       Oid function;
       bool is_varlena;
@@ -43,7 +41,7 @@ RowText::RowText(const std::vector<const catalog::Column*>& columns) : context_(
       fmgr_info_cxt(function, &functions_[i], context_.get());
     });
   }
-  settings_ = std::make_unique<CanonicalSettings>(names, money);
+  settings_ = std::make_unique<CanonicalSettings>(text);
 }
 
 DigestRows::DigestRows(const std::vector<const catalog::Column*>& columns)
