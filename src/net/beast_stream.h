@@ -3,8 +3,13 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/error.hpp>
+
+#include <cstdio>
+#include <string_view>
+#include <vector>
 
 #include "net/stream.h"
 
@@ -59,5 +64,32 @@ class BeastStream {
  private:
   Stream& stream_;
 };
+
+/// Writes a chunk of a chunked body: the size line, the pieces, the end of line. An empty one is
+/// left out, for it would be the last.
+inline void WriteChunk(BeastStream& stream, const std::string_view* pieces, size_t count,
+                       boost::beast::error_code& error) {
+  error = {};
+  size_t size = 0;
+  for (size_t i = 0; i < count; i++)
+    size += pieces[i].size();
+  if (size == 0) return;
+  char line[24];
+  const int line_size = std::snprintf(line, sizeof(line), "%zx\r\n", size);
+  std::vector<boost::asio::const_buffer> buffers;
+  buffers.reserve(count + 2);
+  buffers.emplace_back(line, static_cast<size_t>(line_size));
+  for (size_t i = 0; i < count; i++)
+    buffers.emplace_back(pieces[i].data(), pieces[i].size());
+  buffers.emplace_back("\r\n", 2);
+  boost::asio::write(stream, buffers, error);
+}
+
+/// Writes the last chunk, without trailers.
+inline void WriteLastChunk(BeastStream& stream, boost::beast::error_code& error) {
+  static constexpr std::string_view kLastChunk = "0\r\n\r\n";
+  boost::asio::write(stream, boost::asio::const_buffer(kLastChunk.data(), kLastChunk.size()),
+                     error);
+}
 
 }  // namespace pgsync::net

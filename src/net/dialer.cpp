@@ -270,13 +270,18 @@ class CurlStream : public Stream {
  protected:
   size_t DoRead(char* to, size_t size) override {
     for (;;) {
-      size_t got = 0;
-      const CURLcode code = curl_easy_recv(connection_->easy(), to, size, &got);
-      if (code == CURLE_OK && got == 0) CheckGoodbye();
-      if (code == CURLE_OK) return got;
-      if (code != CURLE_AGAIN) RaiseTransfer(code);
+      if (const auto got = DoTryRead(to, size)) return *got;
       waiter_.Wait(connection_->socket(), Waiter::Interest::kRead);
     }
+  }
+
+  std::optional<size_t> DoTryRead(char* to, size_t size) override {
+    size_t got = 0;
+    const CURLcode code = curl_easy_recv(connection_->easy(), to, size, &got);
+    if (code == CURLE_AGAIN) return std::nullopt;
+    if (code != CURLE_OK) RaiseTransfer(code);
+    if (got == 0) CheckGoodbye();
+    return got;
   }
 
   size_t DoWrite(const iovec* pieces, int count) override {

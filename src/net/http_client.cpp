@@ -32,7 +32,7 @@ constexpr char kUserAgent[] = "sync";
 
 }  // namespace
 
-struct HttpClientConnection::Impl : public core::ByteSource {
+struct HttpClientConnection::Impl : public core::ByteSource, public core::ByteSink {
   Impl(std::unique_ptr<Stream> below, std::string name)
       : owned(std::move(below)), stream(*owned), host(std::move(name)), buffer(kBufferLimit) {}
 
@@ -56,6 +56,26 @@ struct HttpClientConnection::Impl : public core::ByteSource {
     return got;
   }
 
+  // Of the body of the request.
+  void Write(const std::string_view* pieces, size_t count) override {
+    error_code error;
+    WriteChunk(stream, pieces, count, error);
+    if (error) RaiseBroken(error);
+  }
+
+  template <typename Message>
+  void SetHead(Message& message, const HttpRequest& request) {
+    message.version(11);
+    message.method_string(request.method);
+    message.target(request.target);
+    message.set(http::field::host, host);
+    message.set(http::field::user_agent, kUserAgent);
+    for (const auto& [name, value] : request.headers)
+      message.set(name, value);
+  }
+
+  HttpResponse ReadHead(bool to_head);
+
   std::unique_ptr<Stream> owned;
   BeastStream stream;
   std::string host;
@@ -73,38 +93,68 @@ HttpResponse HttpClientConnection::Send(const HttpRequest& request) {
   Impl& impl = *impl_;
   impl.clean = false;  // until the response has been read to its end
   http::request<http::string_body> message;
-  message.version(11);
-  message.method_string(request.method);
-  message.target(request.target);
-  message.set(http::field::host, impl.host);
-  message.set(http::field::user_agent, kUserAgent);
-  for (const auto& [name, value] : request.headers)
-    message.set(name, value);
+  impl.SetHead(message, request);
   message.body() = request.body;
   message.prepare_payload();
   error_code error;
   http::write(impl.stream, message, error);
   if (error) RaiseBroken(error);
+  return impl.ReadHead(request.method == "HEAD");
+}
 
+core::ByteSink& HttpClientConnection::BeginUpload(const HttpRequest& request) {
+  Impl& impl = *impl_;
+  impl.clean = false;
+  http::request<http::empty_body> message;
+  impl.SetHead(message, request);
+  message.chunked(true);
+  http::request_serializer<http::empty_body> serializer(message);
+  error_code error;
+  http::write_header(impl.stream, serializer, error);
+  if (error) RaiseBroken(error);
+  return impl;
+}
+
+bool HttpClientConnection::Answered() {
+  Impl& impl = *impl_;
+  if (impl.buffer.size() > 0) return true;
+  constexpr size_t kSome = 4096;
+  const auto space = impl.buffer.prepare(kSome);
+  const auto got = impl.owned->TryRead(static_cast<char*>(space.data()), kSome);
+  if (!got) return false;
+  if (*got == 0) RaiseLost(0);
+  impl.buffer.commit(*got);
+  return true;
+}
+
+HttpResponse HttpClientConnection::EndUpload() {
+  error_code error;
+  WriteLastChunk(impl_->stream, error);
+  if (error) RaiseBroken(error);
+  return impl_->ReadHead(false);
+}
+
+HttpResponse HttpClientConnection::Impl::ReadHead(bool to_head) {
   HttpResponse response;
+  error_code error;
   for (;;) {
-    impl.parser.emplace();
-    impl.parser->header_limit(kHeadLimit);
-    impl.parser->body_limit(boost::none);
-    if (request.method == "HEAD") impl.parser->skip(true);
-    http::read_header(impl.stream, impl.buffer, *impl.parser, error);
+    parser.emplace();
+    parser->header_limit(kHeadLimit);
+    parser->body_limit(boost::none);
+    if (to_head) parser->skip(true);
+    http::read_header(stream, buffer, *parser, error);
     if (error) RaiseBroken(error);
-    if (impl.parser->get().result_int() >= 200) break;
+    if (parser->get().result_int() >= 200) break;
     // An interim response; the real one follows.
   }
-  const auto& head = impl.parser->get();
+  const auto& head = parser->get();
   response.status = static_cast<int>(head.result_int());
   response.content_type = std::string(head[http::field::content_type]);
   for (const auto& field : head) {
     response.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
   }
-  impl.keep_alive = impl.parser->keep_alive();
-  impl.clean = impl.parser->is_done();
+  keep_alive = parser->keep_alive();
+  clean = parser->is_done();
   return response;
 }
 

@@ -18,6 +18,16 @@ class HttpClientConnection {
   /// Sends a request and reads the head of the response; its body is then read with ReadBody() or
   /// through body(). Raises 08P01 for what is no HTTP, 08006 for a lost connection.
   HttpResponse Send(const HttpRequest& request);
+
+  /// Sends the head of a request whose body's length is not known yet: chunks written through the
+  /// sink, then EndUpload().
+  core::ByteSink& BeginUpload(const HttpRequest& request);
+  /// Whether the peer has answered already, before the end of the body: then no more of it is worth
+  /// sending. Does not wait.
+  bool Answered();
+  /// Ends the body, wherever it is, and reads the head of the response as Send() does.
+  HttpResponse EndUpload();
+
   /// Reads the whole body. Raises 54000 above `limit` bytes.
   std::string ReadBody(size_t limit);
   /// The body as a source of bytes.

@@ -1,6 +1,5 @@
 #include "net/http_server.h"
 
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/optional.hpp>
@@ -36,30 +35,47 @@ bool ConnectionLost(error_code error) {
 
 }  // namespace
 
-struct HttpServerConnection::Impl : public core::ByteSink {
+struct HttpServerConnection::Impl : public core::ByteSink, public core::ByteSource {
   explicit Impl(Stream& below) : stream(below) {}
 
   void Write(const std::string_view* pieces, size_t count) override {
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++)
-      size += pieces[i].size();
-    if (size == 0 || to_head) return;
-    // A chunk of its own for each write: the size line, the pieces, the end of line.
-    char line[24];
-    const int line_size = std::snprintf(line, sizeof(line), "%zx\r\n", size);
-    std::vector<boost::asio::const_buffer> buffers;
-    buffers.reserve(count + 2);
-    buffers.emplace_back(line, static_cast<size_t>(line_size));
-    for (size_t i = 0; i < count; i++)
-      buffers.emplace_back(pieces[i].data(), pieces[i].size());
-    buffers.emplace_back("\r\n", 2);
-    WriteAll(buffers);
+    if (to_head) return;
+    error_code error;
+    WriteChunk(stream, pieces, count, error);
+    if (error) RaiseLost(0);
   }
 
-  template <typename Buffers>
-  void WriteAll(const Buffers& buffers) {
+  // Of the body of the request.
+  size_t Read(char* to, size_t size) override {
+    if (body_done()) return 0;
+    auto& body = body_parser->get().body();
+    body.data = to;
+    body.size = size;
     error_code error;
-    boost::asio::write(stream, buffers, error);
+    // Returns with what has come, as a stream does.
+    while (body.size == size && !body_parser->is_done()) {
+      http::read_some(stream, buffer, *body_parser, error);
+      if (error == http::error::need_buffer) error = {};
+      if (!error) continue;
+      broken = true;
+      if (ConnectionLost(error)) RaiseLost(0);
+      RefuseRequest(error);
+    }
+    return size - body.size;
+  }
+
+  bool body_done() const {
+    if (body_parser) return body_parser->is_done();
+    return parser && parser->is_done();
+  }
+
+  void Continue(const HttpRequest& request) {
+    const auto expect = FindHeader(request.headers, "Expect");
+    if (!expect || !boost::beast::iequals(*expect, "100-continue")) return;
+    static const std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    error_code error;
+    boost::asio::write(stream, boost::asio::const_buffer(kContinue.data(), kContinue.size()),
+                       error);
     if (error) RaiseLost(0);
   }
 
@@ -72,13 +88,16 @@ struct HttpServerConnection::Impl : public core::ByteSink {
     for (const auto& [name, value] : headers)
       message.set(name, value);
     // Where a body was not read, what follows on the connection is not the next request.
-    if (last || !parser || !parser->is_done()) keep_alive = false;
+    if (last || broken || (!body_parser && !body_done())) keep_alive = false;
     message.keep_alive(keep_alive);
   }
 
   BeastStream stream;
   boost::beast::flat_buffer buffer;
   boost::optional<http::request_parser<http::string_body>> parser;
+  // Takes over from `parser` where the body is read as a stream.
+  boost::optional<http::request_parser<http::buffer_body>> body_parser;
+  bool broken = false;  // the body was malformed or cut
   bool keep_alive = true;
   bool last = false;
   bool in_stream = false;
@@ -93,6 +112,8 @@ std::optional<HttpRequest> HttpServerConnection::ReadHead(const HttpLimits& limi
   Impl& impl = *impl_;
   impl.to_head = false;
   impl.buffer.max_size(limits.head + kReadSize);
+  impl.body_parser.reset();
+  impl.broken = false;
   impl.parser.emplace();
   impl.parser->header_limit(static_cast<std::uint32_t>(limits.head));
   impl.parser->body_limit(limits.body);
@@ -117,16 +138,31 @@ std::optional<HttpRequest> HttpServerConnection::ReadHead(const HttpLimits& limi
 void HttpServerConnection::ReadBody(HttpRequest& request) {
   Impl& impl = *impl_;
   if (impl.parser->is_done()) return;
-  const auto expect = FindHeader(request.headers, "Expect");
-  if (expect && boost::beast::iequals(*expect, "100-continue")) {
-    static const std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    impl.WriteAll(boost::asio::const_buffer(kContinue.data(), kContinue.size()));
-  }
+  impl.Continue(request);
   error_code error;
   http::read(impl.stream, impl.buffer, *impl.parser, error);
   if (ConnectionLost(error)) RaiseLost(0);
   if (error) RefuseRequest(error);
   request.body = std::move(impl.parser->get().body());
+}
+
+core::ByteSource& HttpServerConnection::StreamBody(const HttpRequest& request) {
+  Impl& impl = *impl_;
+  if (impl.body_done()) return impl;
+  impl.Continue(request);
+  impl.body_parser.emplace(std::move(*impl.parser));
+  impl.body_parser->body_limit(boost::none);
+  return impl;
+}
+
+bool HttpServerConnection::body_done() const {
+  return impl_->body_done();
+}
+
+void HttpServerConnection::SkipBody() {
+  std::vector<char> rest(kReadSize);
+  while (impl_->Read(rest.data(), rest.size()) > 0) {
+  }
 }
 
 void HttpServerConnection::Respond(const HttpResponse& response) {
@@ -163,9 +199,11 @@ core::ByteSink& HttpServerConnection::BeginStream(int status, const std::string&
 }
 
 void HttpServerConnection::EndStream() {
-  static const std::string_view kLastChunk = "0\r\n\r\n";
-  if (!impl_->to_head)
-    impl_->WriteAll(boost::asio::const_buffer(kLastChunk.data(), kLastChunk.size()));
+  if (!impl_->to_head) {
+    error_code error;
+    WriteLastChunk(impl_->stream, error);
+    if (error) RaiseLost(0);
+  }
   impl_->in_stream = false;
 }
 

@@ -37,6 +37,16 @@ class HttpServerConnection {
   /// Reads the rest of the request.
   void ReadBody(HttpRequest& request);
 
+  /// The rest of the request as a source of bytes, of whatever length, in place of ReadBody(): the
+  /// peer sends as fast as the source is read. Reading raises BadRequest for what is no body.
+  core::ByteSource& StreamBody(const HttpRequest& request);
+  /// The request has been read to its end.
+  bool body_done() const;
+  /// Reads the rest of a body that was begun with StreamBody().
+  void SkipBody();
+
+  /// Where it comes before the end of a body that was begun with StreamBody(), the peer may stop
+  /// sending, or not: SkipBody() before the next ReadHead().
   void Respond(const HttpResponse& response);
 
   /// A response whose length is not known yet: chunks written through the sink, then EndStream().

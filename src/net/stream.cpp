@@ -28,11 +28,18 @@ class PlainStream : public Stream {
  protected:
   size_t DoRead(char* to, size_t size) override {
     for (;;) {
+      if (const auto got = DoTryRead(to, size)) return *got;
+      waiter_.Wait(socket_.get(), core::Waiter::Interest::kRead);
+    }
+  }
+
+  std::optional<size_t> DoTryRead(char* to, size_t size) override {
+    for (;;) {
       const ssize_t got = recv(socket_.get(), to, size, 0);
       if (got >= 0) return static_cast<size_t>(got);
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) RaiseLost(errno);
-      waiter_.Wait(socket_.get(), core::Waiter::Interest::kRead);
+      return std::nullopt;
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/waiter.h"
@@ -21,6 +22,12 @@ class Stream {
   size_t ReadSome(char* to, size_t size) {
     const size_t got = DoRead(to, size);
     bytes_in_ += got;
+    return got;
+  }
+  /// The same without waiting: nullopt where nothing is there to be read.
+  std::optional<size_t> TryRead(char* to, size_t size) {
+    const auto got = DoTryRead(to, size);
+    bytes_in_ += got.value_or(0);
     return got;
   }
   /// Writes some of the pieces, at least one byte of them.
@@ -40,6 +47,7 @@ class Stream {
 
  protected:
   virtual size_t DoRead(char* to, size_t size) = 0;
+  virtual std::optional<size_t> DoTryRead(char* to, size_t size) = 0;
   virtual size_t DoWrite(const iovec* pieces, int count) = 0;
 
  private:

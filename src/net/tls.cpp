@@ -48,6 +48,11 @@ class TlsStream : public Stream {
     return Repeat([&] { return SSL_read(ssl_, to, want); }, "connection lost");
   }
 
+  std::optional<size_t> DoTryRead(char* to, size_t size) override {
+    const int want = static_cast<int>(std::min<size_t>(size, 1 << 30));
+    return Once([&] { return SSL_read(ssl_, to, want); }, "connection lost", nullptr);
+  }
+
   // Small pieces are put into one record; a record that could not be written must be offered again
   // from the same bytes, which the buffer keeps.
   size_t DoWrite(const iovec* pieces, int count) override {
@@ -65,28 +70,37 @@ class TlsStream : public Stream {
   template <typename Operation>
   size_t Repeat(Operation operation, const char* failure) {
     for (;;) {
-      ERR_clear_error();
-      errno = 0;
-      const int result = operation();
-      if (result > 0) return static_cast<size_t>(result);
-      switch (SSL_get_error(ssl_, result)) {
-        case SSL_ERROR_WANT_READ:
-          waiter_.Wait(socket_.get(), core::Waiter::Interest::kRead);
-          break;
-        case SSL_ERROR_WANT_WRITE:
-          waiter_.Wait(socket_.get(), core::Waiter::Interest::kWrite);
-          break;
-        case SSL_ERROR_ZERO_RETURN:
-          return 0;
-        case SSL_ERROR_SYSCALL:
-          broken_ = true;
-          ERR_clear_error();
-          RaiseLost(errno);
-        default:
-          broken_ = true;
-          throw core::Error(core::sqlstate::kConnectionLost, failure)
-              .WithDetail(core::Cat(TakeOpenSslError(), "."));
-      }
+      core::Waiter::Interest interest = core::Waiter::Interest::kRead;
+      if (const auto done = Once(operation, failure, &interest)) return *done;
+      waiter_.Wait(socket_.get(), interest);
+    }
+  }
+
+  // nullopt where it would have to wait, for what `interest` (may be null) then says.
+  template <typename Operation>
+  std::optional<size_t> Once(Operation operation, const char* failure,
+                             core::Waiter::Interest* interest) {
+    ERR_clear_error();
+    errno = 0;
+    const int result = operation();
+    if (result > 0) return static_cast<size_t>(result);
+    switch (SSL_get_error(ssl_, result)) {
+      case SSL_ERROR_WANT_READ:
+        if (interest != nullptr) *interest = core::Waiter::Interest::kRead;
+        return std::nullopt;
+      case SSL_ERROR_WANT_WRITE:
+        if (interest != nullptr) *interest = core::Waiter::Interest::kWrite;
+        return std::nullopt;
+      case SSL_ERROR_ZERO_RETURN:
+        return 0;
+      case SSL_ERROR_SYSCALL:
+        broken_ = true;
+        ERR_clear_error();
+        RaiseLost(errno);
+      default:
+        broken_ = true;
+        throw core::Error(core::sqlstate::kConnectionLost, failure)
+            .WithDetail(core::Cat(TakeOpenSslError(), "."));
     }
   }
 

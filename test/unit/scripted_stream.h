@@ -24,6 +24,12 @@ class ScriptedStream : public net::Stream {
     return *this;
   }
 
+  /// Until released, only a read that waits gets anything.
+  ScriptedStream& Hold(bool hold) {
+    held_ = hold;
+    return *this;
+  }
+
   void Close() noexcept override {}
   int fd() const override { return -1; }
   bool encrypted() const override { return false; }
@@ -46,6 +52,11 @@ class ScriptedStream : public net::Stream {
     return got;
   }
 
+  std::optional<size_t> DoTryRead(char* to, size_t size) override {
+    if (held_) return std::nullopt;
+    return DoRead(to, size);
+  }
+
   size_t DoWrite(const iovec* pieces, int count) override {
     size_t size = 0;
     for (int i = 0; i < count; i++) {
@@ -60,6 +71,7 @@ class ScriptedStream : public net::Stream {
   size_t at_ = 0;
   size_t offset_ = 0;
   bool stay_open_ = false;
+  bool held_ = true;
 };
 
 /// Every way to send `message`: whole, byte by byte, and cut in two at every place.
