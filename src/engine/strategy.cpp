@@ -19,6 +19,12 @@ void RequireWord(const std::string& what, const std::string& word,
       .WithHint(core::Cat("Available values: ", core::Join(words, ", "), "."));
 }
 
+void RequireNotNegative(const char* argument, const std::optional<int64_t>& number) {
+  if (!number || *number >= 0) return;
+  throw core::Error(core::sqlstate::kInvalidParameter,
+                    core::Cat("argument \"", argument, "\" must not be negative"));
+}
+
 Strategy ParseStrategy(const std::string& word) {
   RequireWord("strategy", word, kStrategies);
   const auto found = std::find(kStrategies.begin(), kStrategies.end(), word);

@@ -1,6 +1,8 @@
 // What becomes of an incoming row whose key exists already.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,5 +23,8 @@ const char* StrategyName(Strategy strategy);
 /// Raises 22023 for a word that is none of `words`, which the HINT lists.
 void RequireWord(const std::string& what, const std::string& word,
                  const std::vector<std::string>& words);
+
+/// Raises 22023 where the number is given and below zero.
+void RequireNotNegative(const char* argument, const std::optional<int64_t>& number);
 
 }  // namespace pgsync::engine

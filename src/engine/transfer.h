@@ -42,7 +42,8 @@ struct TableOutcome {
   ApplyCounts counts;
   std::string errors = "[]";  ///< JSON
   int64 error_count = 0;
-  bool verified = false;
+  bool dry_run = false;
+  std::optional<bool> verified;  ///< nullopt: that was not asked for
   int64 bytes = 0;
   std::chrono::milliseconds duration{0};
 };

@@ -53,6 +53,8 @@ struct SessionSlot {
   TimestampTz fails_at;  // it has lost it, and may come back until then
   bool has_ticket;
   char ticket_hash[core::kTicketHashSize];
+  core::ReceiveLimits limits;
+  uint64 rows_taken;
   char metadata[kMaxMetadata + 1];
 };
 static_assert(std::is_trivially_copyable_v<SessionSlot>);
@@ -172,6 +174,8 @@ Session FromSlot(int index, const SessionSlot& slot) {
   session.created_at = slot.created_at;
   session.connected_at = slot.connected_at;
   session.expires_at = slot.expires_at;
+  session.limits = slot.limits;
+  session.rows_taken = slot.rows_taken;
   session.metadata = slot.metadata;
   return session;
 }
@@ -307,6 +311,7 @@ Session CreateSession(const NewSession& request) {
         if (table_count > 0) memcpy(slot.tables, table_oids, sizeof(Oid) * table_count);
         slot.created_at = now;
         slot.expires_at = request.ttl_ms ? now + *request.ttl_ms * 1000 : 0;
+        slot.limits = request.limits;
         strlcpy(slot.metadata, request.metadata.c_str(), sizeof(slot.metadata));
         id = {free, generation};
       }
@@ -567,6 +572,14 @@ void end_connection(const SessionId& id, bool completed) noexcept {
   }
   LWLockRelease(lock());
   if (waits) wake_launcher();
+}
+
+uint64 add_rows_taken(const SessionId& id, uint64 rows) noexcept {
+  uint64 taken = 0;
+  LWLockAcquire(lock(), LW_EXCLUSIVE);
+  if (SessionSlot* slot = slot_of(id)) taken = slot->rows_taken += rows;
+  LWLockRelease(lock());
+  return taken;
 }
 
 void MarkSession(const SessionId& id, SessionStatus status) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/receive_limits.h"
 #include "pg/guard.h"
 
 namespace pgsync::session {
@@ -45,7 +46,9 @@ struct Session {
   int64 created_at = 0;  // TimestampTz; 0: never
   int64 connected_at = 0;
   int64 expires_at = 0;
-  std::string metadata;  // JSON object, in UTF-8
+  core::ReceiveLimits limits = core::ReceiveLimits::Default();  // of a receive session
+  uint64 rows_taken = 0;                                        // by it, in pushes that committed
+  std::string metadata;                                         // JSON object, in UTF-8
 };
 
 struct NewSession {
@@ -53,6 +56,7 @@ struct NewSession {
   std::optional<std::vector<Oid>> tables;
   std::optional<int64> ttl_ms;
   std::optional<int> owner_pid;  ///< another backend
+  core::ReceiveLimits limits = core::ReceiveLimits::Default();
   std::string metadata = "{}";
 };
 
@@ -93,6 +97,8 @@ enum class BeginResult { kBegun, kGone, kBusy };
 BeginResult BeginConnection(const SessionId& id);
 /// It ends. Without `completed` the session fails after the grace, unless the peer comes back.
 void end_connection(const SessionId& id, bool completed) noexcept;
+/// Counts rows that a push has brought, and returns how many the session has taken in all.
+uint64 add_rows_taken(const SessionId& id, uint64 rows) noexcept;
 void MarkSession(const SessionId& id, SessionStatus status);
 
 /// Drops sessions whose owner or time is gone, fails those whose peer did not come back. Returns

@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "engine/json_import.h"
 #include "engine/scan.h"
+#include "engine/strategy.h"
 #include "rows/json_rows.h"
 #include "rows/row_text.h"
 #include "sql/function.h"
@@ -128,7 +129,7 @@ PGSYNC_FUNCTION(pgsync_import) {
   const Datum records = args.Get(1);
   const engine::Strategy strategy = engine::ParseStrategy(args.Text(2));
   const auto max_errors = args.OptionalInt8(3);
-  RequireNotNegative("max_errors", max_errors);
+  engine::RequireNotNegative("max_errors", max_errors);
   const catalog::Table table = catalog::ReadTable(relation);
   catalog::RequireTransferable(table);
 

@@ -129,8 +129,8 @@ PGSYNC_FUNCTION(pgsync_remote_fetch) {
   request.limit = args.Int8(2);
   request.offset = args.Int8(3);
   request.after = args.OptionalJson(4);
-  RequireNotNegative("row_limit", request.limit);
-  RequireNotNegative("row_offset", request.offset);
+  engine::RequireNotNegative("row_limit", request.limit);
+  engine::RequireNotNegative("row_offset", request.offset);
   SetResult result(fcinfo);
   handle.peer().Fetch(request, [&](const std::string& row) {
     const Datum value = JsonbDatum(row);

@@ -1,7 +1,5 @@
 #include "sql/results.h"
 
-#include "core/text.h"
-
 namespace pgsync::sql {
 
 namespace {
@@ -28,12 +26,6 @@ std::vector<Cell> TransferResult::Cells() const {
 std::vector<Cell> TableListCells(const core::TableListEntry& entry) {
   return {entry.schema, entry.name, entry.row_count ? NumberCell(*entry.row_count) : Cell(),
           NumberCell(entry.size_bytes), TextArrayCell(entry.depends_on)};
-}
-
-void RequireNotNegative(const char* argument, const std::optional<int64>& number) {
-  if (!number || *number >= 0) return;
-  throw core::Error(core::sqlstate::kInvalidParameter,
-                    core::Cat("argument \"", argument, "\" must not be negative"));
 }
 
 }  // namespace pgsync::sql

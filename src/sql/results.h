@@ -29,7 +29,4 @@ struct TransferResult {
 /// A row of sync_list_tables() and sync_remote_list_tables().
 std::vector<Cell> TableListCells(const core::TableListEntry& entry);
 
-/// Raises 22023 where the number is given and below zero.
-void RequireNotNegative(const char* argument, const std::optional<int64>& number);
-
 }  // namespace pgsync::sql

@@ -105,9 +105,18 @@ void ReadOptions(const std::string& options, session::NewSession* request) {
   }
   for (const auto& member : document.GetObject()) {
     const std::string key = member.name.GetString();
+    const bool receives = request->direction == session::Direction::kReceive;
+    core::ReceiveLimits unused = core::ReceiveLimits::Default();
+    if ((receives ? request->limits : unused).Set(key, member.value)) {
+      if (receives) continue;
+      throw Error(sqlstate::kInvalidParameter,
+                  Cat("session option \"", key, "\" is for the direction \"receive\""));
+    }
     if (key != "owner_pid") {
-      throw Error(sqlstate::kInvalidParameter, Cat("unknown session option \"", key, "\""))
-          .WithHint("Available options: owner_pid.");
+      throw Error(sqlstate::kInvalidParameter,
+                  Cat("unknown session option \"", core::Excerpt(key, 100), "\""))
+          .WithHint(Cat("Available options: owner_pid; with the direction \"receive\" also ",
+                        core::ReceiveLimits::OptionNames(), "."));
     }
     if (!member.value.IsInt64()) {
       throw Error(sqlstate::kInvalidParameter, "session option \"owner_pid\" must be a number");

@@ -1,0 +1,51 @@
+#include "engine/transfer_options.h"
+
+#include "core/text.h"
+
+namespace pgsync::engine {
+
+using core::Cat;
+using core::Error;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+void RequireUnset(bool set, const char* argument) {
+  if (!set) return;
+  throw Error(sqlstate::kFeatureNotSupported,
+              Cat("argument \"", argument, "\" is not supported by this version of sync"));
+}
+
+}  // namespace
+
+TransferOptions OptionsOf(const core::TransferWords& words) {
+  TransferOptions options;
+  options.strategy = ParseStrategy(words.strategy);
+  for (const auto& [table, word] : words.strategies)
+    options.strategies[table] = ParseStrategy(word);
+  options.create_missing_tables = words.create_missing_tables;
+  if (words.batch_size && *words.batch_size < 1) {
+    throw Error(sqlstate::kInvalidParameter, "argument \"batch_size\" must be positive");
+  }
+  options.batch_size = words.batch_size;
+  RequireWord("mode", words.mode, {"auto", "full", "online"});
+  options.online = words.mode == "online";
+  RequireWord("value for \"triggers\":", words.triggers, {"fire", "skip"});
+  options.skip_triggers = words.triggers == "skip";
+  RequireWord("value for \"sequences\":", words.sequences, {"advance", "leave"});
+  options.advance_sequences = words.sequences == "advance";
+  options.dry_run = words.dry_run;
+  options.max_errors = words.max_errors;
+  RequireNotNegative("max_errors", options.max_errors);
+  options.max_deletes = words.max_deletes;
+  RequireNotNegative("max_deletes", options.max_deletes);
+  options.verify = words.verify;
+  if (options.verify && options.dry_run) {
+    throw Error(sqlstate::kInvalidParameter, "a dry run cannot be verified");
+  }
+  options.drop_extra_columns = words.drop_extra_columns;
+  RequireUnset(words.max_rate.has_value(), "max_rate");
+  return options;
+}
+
+}  // namespace pgsync::engine
