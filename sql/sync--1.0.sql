@@ -258,6 +258,25 @@ CREATE FUNCTION @extschema@.sync_compare_schema(client int, tables text[] DEFAUL
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_compare_schema';
 COMMENT ON FUNCTION @extschema@.sync_compare_schema(int, text[]) IS 'What differs between the definitions of the peer''s tables and of those of this database';
 
+CREATE FUNCTION @extschema@.sync_push(client int, table_name regclass, remote_table text DEFAULT NULL,
+        strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
+        mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
+        dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
+        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL)
+    RETURNS @extschema@.sync_result
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_push';
+COMMENT ON FUNCTION @extschema@.sync_push(int, regclass, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) IS 'Sends a table of this database into a table of the peer, which commits before the call returns: a ROLLBACK here does not undo it';
+
+CREATE FUNCTION @extschema@.sync_push_all(client int, tables regclass[] DEFAULT NULL, exclude regclass[] DEFAULT NULL,
+        strategies jsonb DEFAULT NULL,
+        strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
+        mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
+        dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
+        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL)
+    RETURNS SETOF @extschema@.sync_result
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_push_all';
+COMMENT ON FUNCTION @extschema@.sync_push_all(int, regclass[], regclass[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) IS 'Sends tables of this database to the peer in one transaction there, which commits before the call returns: a ROLLBACK here does not undo it';
+
 -- ------------------------------------------------------------------------------------------------
 -- Who is doing what
 -- ------------------------------------------------------------------------------------------------
@@ -312,3 +331,5 @@ REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb,
 REVOKE ALL ON FUNCTION @extschema@.sync_diff(int, text, text, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_compare_schema(int, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_push(int, regclass, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_push_all(int, regclass[], regclass[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;

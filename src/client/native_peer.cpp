@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "client/allowed_peers.h"
+#include "client/native_connection.h"
 #include "core/text.h"
 #include "net/dialer.h"
 #include "net/http_client.h"
@@ -32,73 +33,11 @@ constexpr milliseconds kGoodbye{2000};
 constexpr milliseconds kOldConnection{5000};
 constexpr size_t kSmallReply = 64 * 1024;
 
-size_t ReplyLimit() {
+}  // namespace
+
+size_t NativePeer::ReplyLimit() {
   return static_cast<size_t>(settings::max_message_size_kb) * 1024;
 }
-
-class NativePeer : public Peer {
- public:
-  NativePeer(net::Url url, milliseconds timeout) : url_(std::move(url)), timeout_(timeout) {}
-
-  void Connect(const NativeCredentials& credentials);
-
-  std::vector<core::TableListEntry> ListTables(const std::optional<std::string>& schema,
-                                               bool exact_counts) override;
-  core::TableInfo GetSchema(const std::string& table) override;
-  int64 Count(const std::string& table) override;
-  void Fetch(const FetchRequest& request,
-             const std::function<void(const std::string&)>& take) override;
-  std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) override;
-  std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request) override;
-  bool Connected() override;
-  void Disconnect() override;
-  PeerFacts Facts() const override;
-
- private:
-  friend class NativeRowFeed;
-
-  void Dial();
-  void DropConnection();
-  void EnsureConnection();
-  void RequireSameConnection() const;
-  net::HttpResponse Send(const std::string& method, const std::string& operation,
-                         const std::string& body, const char* accept);
-  core::JsonDocument Exchange(const std::string& method, const std::string& operation,
-                              const std::string& body);
-  [[noreturn]] void RaiseRefusal(const net::HttpResponse& response);
-  void CheckIsSync();
-  void SpendCode(const NativeCredentials& credentials);
-
-  /// Runs an exchange: whatever it throws, the connection is of no use if it has not been read to
-  /// the end; a wait that took too long is the caller's time-out.
-  template <typename Body>
-  auto Guarded(Body&& body) -> decltype(body()) {
-    try {
-      return body();
-    } catch (const core::TimeoutError& error) {
-      DropConnection();
-      throw Error(sqlstate::kQueryCanceled, error.message())
-          .WithDetail(
-              Cat("The peer at ", url_.Display(), " was silent for ", timeout_.count(), " ms."))
-          .WithHint("Pass a longer \"timeout\" to sync_connect().");
-    } catch (...) {
-      if (http_ && !http_->reusable()) DropConnection();
-      throw;
-    }
-  }
-
-  net::Url url_;
-  milliseconds timeout_;
-  pg::LatchWaiter waiter_;
-  std::unique_ptr<net::HttpClientConnection> http_;
-  std::string ticket_;
-  std::string direction_;
-  std::string software_;
-  int64 snapshot_at_ = 0;
-  int connection_number_ = 0;
-  int opened_on_ = 0;  // the connection on which tables were opened
-  uint64_t earlier_in_ = 0, earlier_out_ = 0;
-};
 
 // A stream of rows of one table.
 class NativeRowFeed : public engine::RowFeed {
@@ -190,13 +129,19 @@ void NativePeer::DropConnection() {
   http_.reset();
 }
 
-net::HttpResponse NativePeer::Send(const std::string& method, const std::string& operation,
-                                   const std::string& body, const char* accept) {
+net::HttpRequest NativePeer::Request(const std::string& method, const std::string& operation,
+                                     const char* accept) const {
   net::HttpRequest request;
   request.method = method;
   request.target = Cat(url_.path, core::kNativePath, operation);
   request.headers.emplace_back("Accept", accept);
   if (!ticket_.empty()) request.headers.emplace_back("Authorization", Cat("Bearer ", ticket_));
+  return request;
+}
+
+net::HttpResponse NativePeer::Send(const std::string& method, const std::string& operation,
+                                   const std::string& body, const char* accept) {
+  net::HttpRequest request = Request(method, operation, accept);
   if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   request.body = body;
   net::HttpResponse response = http_->Send(request);
@@ -297,8 +242,12 @@ void NativePeer::Connect(const NativeCredentials& credentials) {
     pg::Sleep(kBusyRetry);
   }
   waiter_.set_deadline(std::nullopt);
-  waiter_.set_read_limit(timeout_);
-  waiter_.set_write_limit(timeout_);
+  LimitSilence(timeout_);
+}
+
+void NativePeer::LimitSilence(std::optional<milliseconds> limit) {
+  waiter_.set_read_limit(limit);
+  waiter_.set_write_limit(limit);
 }
 
 // Before an exchange: the connection that is there, or a new one with the ticket.
@@ -446,8 +395,6 @@ PeerFacts NativePeer::Facts() const {
   facts.bytes_out = earlier_out_ + (http_ ? http_->stream().bytes_out() : 0);
   return facts;
 }
-
-}  // namespace
 
 std::unique_ptr<Peer> ConnectNative(const net::Url& url, const NativeCredentials& credentials,
                                     milliseconds timeout) {

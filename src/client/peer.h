@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/native_protocol.h"
+#include "core/push_protocol.h"
 #include "engine/transfer.h"
 
 namespace pgsync::client {
@@ -27,6 +27,22 @@ struct FetchRequest {
   std::optional<std::string> after;
 };
 
+/// A push that is under way: a transaction of the peer's. Unless Commit() has returned nothing of
+/// it stays there: where the object goes before, the connection is given up.
+class PushChannel {
+ public:
+  virtual ~PushChannel() = default;
+  /// What the peer wants next.
+  virtual const core::PushStep& step() const = 0;
+  /// Sends the rows that it wants: `send` writes their stream into the sink, until `answered` says
+  /// that the peer has seen enough.
+  using Answered = std::function<bool()>;
+  virtual void SendRows(
+      const std::function<void(core::ByteSink&, const Answered& answered)>& send) = 0;
+  /// Raises 08007 where the connection is lost before the peer has said whether it could.
+  virtual void Commit() = 0;
+};
+
 /// All calls raise the peer's errors with "remote:" in their detail, 08006 where the connection is
 /// lost, 57014 where the peer stays silent for longer than the connection's timeout. After an error
 /// in the middle of an exchange the connection is given up; the next call makes a new one while the
@@ -44,6 +60,10 @@ class Peer : public engine::TableSource {
   /// A connection that is lost between Open() and the last of the rows is an error: the snapshot
   /// has gone with it.
   std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) override = 0;
+
+  /// Begins a push. The peer takes its time over the rows: while a push lasts there is no limit to
+  /// its silence, as there is elsewhere.
+  virtual std::unique_ptr<PushChannel> Push(const core::PushRequest& request) = 0;
 
   virtual bool Connected() = 0;
   /// Ends the session, as far as the peer can be told within a moment.

@@ -8,8 +8,8 @@
 
 namespace pgsync::client {
 
-ProgressReport::ProgressReport(int client, const std::string& peer) {
-  session::BeginProgress(client, peer, "receive");
+ProgressReport::ProgressReport(int client, const std::string& peer, const char* direction) {
+  session::BeginProgress(client, peer, direction);
 }
 
 ProgressReport::~ProgressReport() {

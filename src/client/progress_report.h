@@ -11,7 +11,8 @@ namespace pgsync::client {
 
 class ProgressReport : public engine::TransferObserver {
  public:
-  ProgressReport(int client, const std::string& peer);
+  /// `direction`: "receive" or "send".
+  ProgressReport(int client, const std::string& peer, const char* direction);
   ~ProgressReport() override;
   ProgressReport(const ProgressReport&) = delete;
   ProgressReport& operator=(const ProgressReport&) = delete;

@@ -10,7 +10,7 @@ namespace pgsync::client {
 std::vector<engine::TableOutcome> PullTables(Peer& peer, int client, const std::string& peer_name,
                                              const std::vector<engine::TableRequest>& tables,
                                              const engine::TransferOptions& options) {
-  ProgressReport report(client, peer_name);
+  ProgressReport report(client, peer_name, "receive");
   return engine::TransferTables(peer, report, tables, options);
 }
 

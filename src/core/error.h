@@ -34,6 +34,7 @@ class SqlState {
 namespace sqlstate {
 inline constexpr SqlState kConnectionFailed{"08001"};
 inline constexpr SqlState kConnectionLost{"08006"};
+inline constexpr SqlState kOutcomeUnknown{"08007"};
 inline constexpr SqlState kProtocolViolation{"08P01"};
 inline constexpr SqlState kFeatureNotSupported{"0A000"};
 inline constexpr SqlState kInvalidAuthorization{"28000"};

@@ -133,7 +133,7 @@ class Comparison : public rows::RowConsumer {
     MemoryContextSwitchTo(saved);
     MemoryContextReset(scratch_.get());
   }
-  bool satisfied() const override { return key_ != nullptr && visitor_.satisfied(); }
+  bool done() const override { return key_ != nullptr && visitor_.satisfied(); }
 
  private:
   // The columns, then the row's position in its stream, then without a key its hash.

@@ -38,7 +38,7 @@ bool receive_slot(TupleTableSlot* slot, DestReceiver* self) {
   CHECK_FOR_INTERRUPTS();
   rows::RowConsumer* consumer = reinterpret_cast<ConsumerDest*>(self)->consumer;
   consumer->take_row(slot);
-  return !consumer->satisfied();
+  return !consumer->done();
 }
 
 void start_up(DestReceiver*, int, TupleDesc) {}

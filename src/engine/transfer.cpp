@@ -127,6 +127,7 @@ class Transfer {
 
   // The table here, and how the peer's rows fit into it.
   void FindLocal(const catalog::TableName& name, Job* job) {
+    job->outcome.source = job->remote_name;
     job->outcome.table = name.Display();
     job->outcome.dry_run = options_.dry_run;
     if (options_.dry_run && options_.create_missing_tables &&

@@ -38,6 +38,7 @@ struct TableRequest {
 };
 
 struct TableOutcome {
+  std::string source;  ///< as the request names it
   std::string table;
   ApplyCounts counts;
   std::string errors = "[]";  ///< JSON

@@ -47,7 +47,7 @@ struct HttpServerConnection::Impl : public core::ByteSink, public core::ByteSour
 
   // Of the body of the request.
   size_t Read(char* to, size_t size) override {
-    if (body_done()) return 0;
+    if (!body_parser || body_parser->is_done()) return 0;
     auto& body = body_parser->get().body();
     body.data = to;
     body.size = size;

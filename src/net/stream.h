@@ -85,6 +85,9 @@ void PrepareSocket(int fd);
 /// safe.
 bool PeerHasGone(int fd) noexcept;
 
+/// Whether the other end of the connection is on this machine, as its address says.
+bool PeerIsLocal(int fd) noexcept;
+
 /// A stream in the clear.
 std::unique_ptr<Stream> MakePlainStream(Socket socket, core::Waiter& waiter);
 

@@ -11,6 +11,7 @@ extern "C" {
 #include "storage/backendid.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/rel.h"
 }
 
 namespace pgsync::pg {
@@ -54,6 +55,16 @@ inline void set_trigger_state(Relation rel, const char* name, char state, LOCKMO
 #else
   EnableDisableTrigger(rel, name, state, false, lock);
 #endif
+}
+
+/// Whether the current transaction has made the relation, or given it new storage.
+inline bool is_new_storage(Relation rel) {
+#if PG_VERSION_NUM >= 160000
+  const SubTransactionId changed = rel->rd_firstRelfilelocatorSubid;
+#else
+  const SubTransactionId changed = rel->rd_firstRelfilenodeSubid;
+#endif
+  return rel->rd_createSubid != InvalidSubTransactionId || changed != InvalidSubTransactionId;
 }
 
 /// expression_tree_walker() with a walker that has a type.

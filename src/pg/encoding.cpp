@@ -78,7 +78,8 @@ core::JsonDocument ParsePeerJson(const std::string& text, std::string_view what)
   return document;
 }
 
-ClientEncodingScope::ClientEncodingScope(int encoding) : saved_(pg_get_client_encoding()) {
+ClientEncodingScope::ClientEncodingScope(int encoding)
+    : saved_(pg_get_client_encoding()), encoding_(encoding) {
   if (saved_ == encoding) return;
   Call([&] {
     if (PrepareClientEncoding(encoding) < 0 || SetClientEncoding(encoding) < 0) {
@@ -90,8 +91,15 @@ ClientEncodingScope::ClientEncodingScope(int encoding) : saved_(pg_get_client_en
 }
 
 ClientEncodingScope::~ClientEncodingScope() {
-  // Switching back to an encoding that was in use needs no catalog access and cannot fail.
+  suspend();
+}
+
+// Switching to an encoding that was in use needs no catalog access and cannot fail.
+void ClientEncodingScope::suspend() noexcept {
   if (pg_get_client_encoding() != saved_) SetClientEncoding(saved_);
+}
+void ClientEncodingScope::resume() noexcept {
+  if (pg_get_client_encoding() != encoding_) SetClientEncoding(encoding_);
 }
 
 }  // namespace pgsync::pg

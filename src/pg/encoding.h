@@ -30,8 +30,13 @@ class ClientEncodingScope {
   ClientEncodingScope(const ClientEncodingScope&) = delete;
   ClientEncodingScope& operator=(const ClientEncodingScope&) = delete;
 
+  /// Back to the client's own, for what is said to it meanwhile, and on again. For leaves too.
+  void suspend() noexcept;
+  void resume() noexcept;
+
  private:
   int saved_;
+  int encoding_;
 };
 
 }  // namespace pgsync::pg

@@ -14,8 +14,8 @@ class RowConsumer {
   virtual ~RowConsumer() = default;
   /// Takes one row. Runs inside the executor: a leaf, which continues in C++ through pg::Enter().
   virtual void take_row(TupleTableSlot* slot) = 0;
-  /// Whether no more rows are wanted; asked after each. A leaf.
-  virtual bool satisfied() const { return false; }
+  /// No more rows are wanted. Asked after each row.
+  virtual bool done() const { return false; }
 };
 
 }  // namespace pgsync::rows

@@ -5,22 +5,17 @@
 #include "catalog/shareable.h"
 #include "core/native_protocol.h"
 #include "core/text.h"
+#include "engine/row_sender.h"
 #include "engine/scan.h"
+#include "engine/sending.h"
 #include "pg/encoding.h"
-#include "pg/query.h"
 #include "pg/settings.h"
 #include "server/peer_watch.h"
-#include "server/row_sender.h"
 #include "session/peer_table.h"
 
 extern "C" {
-#include "catalog/pg_inherits.h"
 #include "mb/pg_wchar.h"
 #include "pgstat.h"
-#include "storage/lmgr.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/relcache.h"
 }
 
 namespace pgsync::server {
@@ -37,69 +32,6 @@ std::string Parameter(const net::HttpTarget& target, const char* name) {
     throw Error(sqlstate::kInvalidParameter, Cat("request lacks the parameter \"", name, "\""));
   }
   return pg::FromUtf8(*value);
-}
-
-struct Storage {
-  Oid relation;
-  Oid file;
-};
-
-// The files of a relation and its partitions as they are now, with ACCESS SHARE held on them from
-// here to the end of the transaction.
-std::vector<Storage> LockedStorage(Oid relation) {
-  struct {
-    Storage* entries;
-    int count;
-  } found = pg::Call([&] {
-    LockRelationOid(relation, AccessShareLock);
-    List* members = get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE
-                        ? find_all_inheritors(relation, AccessShareLock, nullptr)
-                        : list_make1_oid(relation);
-    decltype(found) result = {
-        static_cast<Storage*>(palloc(sizeof(Storage) * (list_length(members) + 1))), 0};
-    ListCell* cell;
-    foreach (cell, members) {
-      Relation rel = RelationIdGetRelation(lfirst_oid(cell));
-      if (rel == nullptr) continue;  // dropped before the lock was there
-      result.entries[result.count++] = {lfirst_oid(cell), rel->rd_rel->relfilenode};
-      RelationClose(rel);
-    }
-    return result;
-  });
-  return std::vector<Storage>(found.entries, found.entries + found.count);
-}
-
-// That of the text in a binary stream: what both sides use, else UTF-8. SQL_ASCII means bytes,
-// which only the other side can make sense of.
-int StreamEncoding(const std::string& requested) {
-  const int own = GetDatabaseEncoding();
-  if (own == PG_SQL_ASCII || pg_char_to_encoding(requested.c_str()) == own) return own;
-  return PG_UTF8;
-}
-
-// A table that was truncated or rewritten after the snapshot would look empty, or whole with rows
-// that the snapshot should see missing: what the snapshot sees of pg_class must be what is there.
-void RequireUnchanged(const catalog::Table& table) {
-  std::vector<Storage> now = LockedStorage(table.oid);
-  const auto rows = pg::CatalogQuery(
-      "WITH RECURSIVE tree(oid) AS (SELECT $1 UNION ALL SELECT i.inhrelid FROM tree t "
-      "  JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class p ON p.oid = t.oid "
-      "  WHERE p.relkind = 'p') "
-      "SELECT c.oid, c.relfilenode FROM tree t JOIN pg_class c ON c.oid = t.oid",
-      {pg::Param::OfOid(table.oid)});
-  bool same = rows.size() == now.size();
-  for (const pg::Row& row : rows) {
-    const Storage seen{row.AsOid(0), row.AsOid(1)};
-    same = same && std::any_of(now.begin(), now.end(), [&](const Storage& storage) {
-             return storage.relation == seen.relation && storage.file == seen.file;
-           });
-  }
-  if (same) return;
-  throw Error(sqlstate::kNotInPrerequisiteState,
-              Cat("table \"", table.name.ForMessage(),
-                  "\" was truncated, rewritten or partitioned anew "
-                  "after the snapshot was taken"))
-      .WithHint("Connect again for a new snapshot.");
 }
 
 }  // namespace
@@ -130,12 +62,27 @@ catalog::Table NativeRoutes::Resolve(const std::string& text) const {
 
 void NativeRoutes::Handle(const std::string& operation, const net::HttpRequest& request,
                           const net::HttpTarget& target) {
-  if (database_.session().direction != session::Direction::kSend) {
+  const bool receives = database_.session().direction == session::Direction::kReceive;
+  const bool pushes = operation.compare(0, 5, "push/") == 0;
+  if (receives && !pushes) {
     throw Error(sqlstate::kInsufficientPrivilege, "the session does not let its peer read")
         .WithHint("Create the session with direction \"send\" for a peer that pulls.");
   }
+  if (pushes && !receives) {
+    throw Error(sqlstate::kInsufficientPrivilege, "the session does not let its peer write")
+        .WithHint("Create the session with direction \"receive\" for a peer that pushes.");
+  }
   pgstat_report_activity(STATE_RUNNING, operation.c_str());
   session::SetPeerActivity(operation.c_str());
+  if (!(pushes ? Push(operation, request) : Read(operation, request, target))) {
+    throw Error(sqlstate::kNotFound, Cat("there is no ", request.method, " ", core::kNativePath,
+                                         core::Excerpt(operation, 50)));
+  }
+  session::SetPeerActivity("idle");
+}
+
+bool NativeRoutes::Read(const std::string& operation, const net::HttpRequest& request,
+                        const net::HttpTarget& target) {
   const bool get = request.method == "GET", post = request.method == "POST";
   if (operation == "tables" && get) {
     Tables(target);
@@ -148,10 +95,20 @@ void NativeRoutes::Handle(const std::string& operation, const net::HttpRequest& 
   } else if (operation == "rows" && post) {
     Rows(request);
   } else {
-    throw Error(sqlstate::kNotFound, Cat("there is no ", request.method, " ", core::kNativePath,
-                                         core::Excerpt(operation, 50)));
+    return false;
   }
-  session::SetPeerActivity("idle");
+  return true;
+}
+
+bool NativeRoutes::Push(const std::string& operation, const net::HttpRequest& request) {
+  if (request.method != "POST") return false;
+  if (operation == "push/open") {
+    TakePush(database_, http_, peer_, next_, request, totals_);
+    return true;
+  }
+  if (operation != "push/rows" && operation != "push/commit") return false;
+  throw Error(sqlstate::kNotInPrerequisiteState, "there is no push on this connection")
+      .WithHint("It begins with POST push/open, and ends with the first error.");
 }
 
 void NativeRoutes::Tables(const net::HttpTarget& target) {
@@ -180,7 +137,7 @@ void NativeRoutes::Count(const net::HttpTarget& target) {
   core::JsonWriter json;
   database_.Read([&] {
     const catalog::Table table = Resolve(Parameter(target, "table"));
-    RequireUnchanged(table);
+    engine::RequireUnchanged(table);
     json.BeginObject().Field("count", catalog::CountRows(table)).EndObject();
   });
   Reply(json.Take());
@@ -195,18 +152,8 @@ void NativeRoutes::Open(const net::HttpRequest& request) {
     for (const std::string& name : names) {
       const catalog::Table table = Resolve(name);
       catalog::RequireTransferable(table, database_.session().tables.has_value());
-      RequireUnchanged(table);
-      core::OpenedTable opened;
-      opened.info = table.ToInfo();
-      opened.complete = !catalog::RowSecurityApplies(table.oid);
-      opened.has_children = table.has_children;
-      const auto facts = pg::CatalogQuery(
-          "SELECT CASE WHEN reltuples >= 0 THEN reltuples::numeric::int8 END, "
-          "pg_table_size(oid) FROM pg_class WHERE oid = $1",
-          {pg::Param::OfOid(table.oid)});
-      opened.row_estimate = facts.at(0).OptionalInt8(0);
-      opened.size_bytes = facts.at(0).Int8(1);
-      opened.Write(json);
+      engine::RequireUnchanged(table);
+      engine::Describe(table).Write(json);
     }
     json.EndArray().EndObject();
   });
@@ -236,42 +183,34 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
   try {
     database_.Read([&] {
       const catalog::Table table = Resolve(request.table);
-      RequireUnchanged(table);
-      std::vector<rows::RowEncoder::Request> encoded;
+      engine::RequireUnchanged(table);
+      scan.columns = engine::RequestedColumns(table, request);
       std::vector<const catalog::Column*> columns;
-      if (request.columns.empty()) {
-        scan.columns = engine::PlainColumns(table);
-      } else {
-        for (const auto& wanted : request.columns) {
-          const size_t position = table.PositionOf(wanted.name);
-          if (position == table.columns.size()) {
-            throw Error(core::SqlState("42703"), Cat("column \"", wanted.name, "\" of table \"",
-                                                     table.name.ForMessage(), "\" does not exist"));
-          }
-          scan.columns.push_back(position);
-        }
-      }
-      for (size_t i = 0; i < scan.columns.size(); i++) {
-        const catalog::Column& column = table.columns[scan.columns[i]];
-        columns.push_back(&column);
-        const bool binary = !request.columns.empty() && request.columns[i].binary;
-        encoded.push_back({&column, binary && column.facts.binary});
-      }
+      for (size_t position : scan.columns)
+        columns.push_back(&table.columns[position]);
 
       const char* media_type = json_frames ? core::kJsonFrameMediaType
                                : frames    ? core::kFrameMediaType
                                : csv       ? core::kCsvMediaType
                                            : core::kJsonLinesMediaType;
-      const int encoding = frames ? StreamEncoding(request.encoding) : static_cast<int>(PG_UTF8);
+      const int encoding =
+          frames ? engine::StreamEncoding(request.encoding) : static_cast<int>(PG_UTF8);
       const pg::ClientEncodingScope scope(encoding);
       core::ByteSink& sink = http_.BeginStream(
           200, media_type, {{core::kSnapshotHeader, std::to_string(database_.snapshot_at())}});
-      std::unique_ptr<RowSender> sender;
+      const auto on_sent = [](uint64, uint64 bytes) {
+        session::add_peer_bytes(bytes);
+        return true;
+      };
+      std::unique_ptr<engine::RowSender> sender;
       if (frames || json_frames) {
         writer.emplace(sink, request.compress && !local_peer_);
-        sender = frames ? SendFrames(encoded, encoding, *writer) : SendJsonFrames(columns, *writer);
+        sender = frames ? engine::SendFrames(engine::EncodingOf(table, scan.columns, request),
+                                             encoding, *writer, on_sent)
+                        : engine::SendJsonFrames(columns, *writer, on_sent);
       } else {
-        sender = csv ? SendCsv(columns, sink) : SendJsonLines(columns, sink);
+        sender = csv ? engine::SendCsv(columns, sink, on_sent)
+                     : engine::SendJsonLines(columns, sink, on_sent);
       }
       totals_.rows += engine::ScanTable(table, scan, sender->consumer());
       sender->Finish();

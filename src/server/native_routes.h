@@ -5,20 +5,21 @@
 
 #include "catalog/table.h"
 #include "net/http_server.h"
+#include "server/push.h"
 #include "server/served_database.h"
 
 namespace pgsync::server {
 
-/// What was served over one connection, for the log.
-struct ServedTotals {
-  uint64_t rows = 0;
-  int tables = 0;
-};
-
 class NativeRoutes {
  public:
-  NativeRoutes(ServedDatabase& database, net::HttpServerConnection& http, bool local_peer)
-      : database_(database), http_(http), local_peer_(local_peer) {}
+  /// `next` reads the requests of a push after its first.
+  NativeRoutes(ServedDatabase& database, net::HttpServerConnection& http, std::string peer,
+               bool local_peer, ReadRequest next)
+      : database_(database),
+        http_(http),
+        peer_(std::move(peer)),
+        local_peer_(local_peer),
+        next_(std::move(next)) {}
 
   /// Answers the request for `operation` (what follows /sync/v1/). Raises what is to be answered
   /// with an error; a stream that has begun is failed or cut here.
@@ -28,6 +29,9 @@ class NativeRoutes {
   const ServedTotals& totals() const { return totals_; }
 
  private:
+  bool Read(const std::string& operation, const net::HttpRequest& request,
+            const net::HttpTarget& target);
+  bool Push(const std::string& operation, const net::HttpRequest& request);
   void Tables(const net::HttpTarget& target);
   void Schema(const net::HttpTarget& target);
   void Count(const net::HttpTarget& target);
@@ -38,7 +42,9 @@ class NativeRoutes {
 
   ServedDatabase& database_;
   net::HttpServerConnection& http_;
+  std::string peer_;  // its address
   bool local_peer_;
+  ReadRequest next_;
   ServedTotals totals_;
 };
 

@@ -7,6 +7,7 @@
 #include "pg/identity.h"
 #include "pg/query.h"
 #include "pg/settings.h"
+#include "server/peer_watch.h"
 #include "session/module.h"
 #include "session/peer_table.h"
 
@@ -16,6 +17,7 @@ extern "C" {
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "mb/pg_wchar.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/proc.h"
@@ -36,8 +38,13 @@ namespace sqlstate = core::sqlstate;
 namespace {
 
 // What no function of the role may get around: SET ROLE and SET SESSION AUTHORIZATION fail, and so
-// does whatever would outlast the request (temporary tables, prepared statements).
-constexpr int kRestricted = SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION;
+// does, for a peer that reads, whatever would outlast the request (temporary tables, prepared
+// statements). The triggers of a table that is written to may need that.
+int ContextFor(session::Direction direction) {
+  return direction == session::Direction::kSend
+             ? SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION
+             : SECURITY_LOCAL_USERID_CHANGE;
+}
 
 const char* const kRoleSettings[] = {"search_path", "statement_timeout", "lock_timeout",
                                      "row_security"};
@@ -94,6 +101,9 @@ ServedDatabase::ServedDatabase(const session::Session& session)
   pg::Call([&] {
     BackgroundWorkerInitializeConnectionByOid(session_.database, BOOTSTRAP_SUPERUSERID, 0);
     pgstat_report_appname("sync worker");
+    // The peer talks in UTF-8, also where no transaction is there in which to look for a
+    // conversion.
+    if (PrepareClientEncoding(PG_UTF8) >= 0) (void)SetClientEncoding(PG_UTF8);
   });
   PassGate();
 }
@@ -165,12 +175,13 @@ void ServedDatabase::ApplyRoleSettings() {
 
 void ServedDatabase::BeginTransaction() {
   const Oid role = session_.role;
+  const int context = ContextFor(session_.direction);
   snapshot_at_ = pg::Call([&] {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     XactIsoLevel = XACT_REPEATABLE_READ;
     XactReadOnly = true;
-    SetUserIdAndSecContext(role, kRestricted);
+    SetUserIdAndSecContext(role, context);
     PushActiveSnapshot(GetTransactionSnapshot());
     return GetCurrentTimestamp();
   });
@@ -178,11 +189,61 @@ void ServedDatabase::BeginTransaction() {
   session::SetPeerSnapshot(snapshot_at_);
 }
 
+void ServedDatabase::BeginWrite() {
+  const Oid role = session_.role;
+  const int context = ContextFor(session_.direction);
+  pg::Call([&] {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    XactIsoLevel = XACT_READ_COMMITTED;
+    watch_snapshot(GetCurrentTimestamp());
+    if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+  });
+  if (!ReadRole(role).exists) {
+    session::MarkSession(session_.id, session::SessionStatus::kFailed);
+    throw Error(sqlstate::kInsufficientPrivilege,
+                "the role of the session does not exist any more");
+  }
+  pg::Call([&] {
+    SetUserIdAndSecContext(role, context);
+    PushActiveSnapshot(GetTransactionSnapshot());
+  });
+  AssertRole();
+}
+
+void ServedDatabase::CommitWrite() {
+  AssertRole();  // for the triggers that fire now
+  pg::Call([] {
+    disable_timeout(STATEMENT_TIMEOUT, false);
+    PopActiveSnapshot();
+    CommitTransactionCommand();
+    watch_snapshot(0);
+    pgstat_report_stat(true);
+    pgstat_report_activity(STATE_IDLE, nullptr);
+  });
+  request_memory_.Reset();
+}
+
+void ServedDatabase::AbortWrite() {
+  pg::Call([] {
+    disable_timeout(STATEMENT_TIMEOUT, false);
+    watch_snapshot(0);
+    AbortCurrentTransaction();
+    pgstat_report_activity(STATE_IDLE, nullptr);
+  });
+  request_memory_.Reset();
+}
+
+void ServedDatabase::CountRowsTaken(uint64 rows) {
+  session_.rows_taken = session::add_rows_taken(session_.id, rows);
+}
+
 void ServedDatabase::AssertRole() const {
   Oid user;
   int context;
   GetUserIdAndSecContext(&user, &context);
-  if (user != session_.role || (context & kRestricted) != kRestricted) {
+  const int wanted = ContextFor(session_.direction);
+  if (user != session_.role || (context & wanted) != wanted) {
     throw Error(sqlstate::kInternal, "worker does not act as the role of its session");
   }
 }

@@ -51,6 +51,26 @@ class ServedDatabase {
     EndRequest();
   }
 
+  /// Runs a push: in a read-write transaction of its own (READ COMMITTED), as the session's role,
+  /// within the role's statement_timeout. It has been committed when this returns; whatever is
+  /// raised, by `body` or at commit, has rolled it back.
+  template <typename Body>
+  void Write(Body&& body) {
+    try {
+      BeginWrite();
+      {
+        pg::ContextScope scope(request_memory_.get());
+        body();
+      }
+      CommitWrite();
+    } catch (...) {
+      AbortWrite();
+      throw;
+    }
+  }
+  /// Notes rows that a push has brought, which count against the session's limit.
+  void CountRowsTaken(uint64 rows);
+
   /// When the snapshot was taken; 0: not yet.
   int64 snapshot_at() const { return snapshot_at_; }
 
@@ -60,6 +80,9 @@ class ServedDatabase {
   void BeginRequest();
   void EndRequest();
   void BeginTransaction();
+  void BeginWrite();
+  void CommitWrite();
+  void AbortWrite();
   void AssertRole() const;
 
   session::Session session_;

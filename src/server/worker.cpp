@@ -2,6 +2,7 @@
 // connects to the database of the session and answers requests until either side ends it.
 #include <sys/socket.h>
 
+#include <limits>
 #include <optional>
 
 #include "core/cidr.h"
@@ -52,6 +53,8 @@ namespace sqlstate = core::sqlstate;
 constexpr milliseconds kRefusalDelay{1000};
 // Requests of a peer that has not shown a code yet are small.
 constexpr size_t kStrangerLimit = 16 * 1024;
+// For the rest of a stream that is not wanted any more.
+constexpr milliseconds kSkipTime{60 * 1000};
 
 // What the exit callback needs to know; plain data, for it also runs when no destructor does.
 struct ExitState {
@@ -94,6 +97,8 @@ class Worker {
   void Serve();
   bool ServeRequest();
   void Dispatch(net::HttpRequest& request);
+  NextRequest ReadPushRequest();
+  bool SkipRest();
   void Connect(net::HttpRequest& request);
   void Disconnect();
   void Authenticate(const net::HttpRequest& request);
@@ -242,7 +247,7 @@ bool Worker::ServeRequest() {
     if (!database_) throw;
     RespondError(error.ToError(), core::HttpStatusOf(error.state()));
   }
-  return http_->keep_alive();
+  return http_->keep_alive() && SkipRest();
 }
 
 void Worker::RespondError(const Error& error, int status) {
@@ -262,14 +267,43 @@ void Worker::RefuseStranger(const char* reason) {
       .WithHint("Ask for a new code: it can be used once, while its session lasts.");
 }
 
-void Worker::Dispatch(net::HttpRequest& request) {
-  const net::HttpTarget target = net::HttpTarget::Parse(request.target);
+std::string OperationOf(const net::HttpTarget& target) {
   const size_t at = target.path.rfind(core::kNativePath);
   if (at == std::string::npos) {
     throw Error(sqlstate::kNotFound, "there is nothing at this path")
         .WithHint(Cat("The protocol is under ", core::kNativePath, "."));
   }
-  const std::string operation = target.path.substr(at + sizeof(core::kNativePath) - 1);
+  return target.path.substr(at + sizeof(core::kNativePath) - 1);
+}
+
+// A request that comes in the middle of a push: its body may be a stream, and is left to the push.
+NextRequest Worker::ReadPushRequest() {
+  if (!SkipRest()) net::RaiseLost(0);
+  net::HttpLimits limits;
+  limits.body = std::numeric_limits<size_t>::max();
+  auto request = http_->ReadHead(limits);
+  if (!request) net::RaiseLost(0);
+  Authenticate(*request);
+  return {OperationOf(net::HttpTarget::Parse(request->target)), std::move(*request)};
+}
+
+// Reads what is left of a body that has been answered before its end: the peer, which is sending
+// it, sees the answer and stops. False where it does not.
+bool Worker::SkipRest() {
+  if (http_->body_done()) return true;
+  waiter_.set_deadline(Clock::now() + kSkipTime);
+  try {
+    http_->SkipBody();
+  } catch (const core::TimeoutError&) {
+    return false;
+  }
+  waiter_.set_deadline(std::nullopt);
+  return true;
+}
+
+void Worker::Dispatch(net::HttpRequest& request) {
+  const net::HttpTarget target = net::HttpTarget::Parse(request.target);
+  const std::string operation = OperationOf(target);
   if (operation.empty() && request.method == "GET") {
     core::ServerInfo info;
     info.software = session::kVersion;
@@ -295,8 +329,11 @@ void Worker::Dispatch(net::HttpRequest& request) {
     return;
   }
   http_->ReadBody(request);
-  // From here on the request computes: only what the peer reads or not is timed.
-  waiter_.set_read_limit(std::nullopt);
+  // From here on the request computes: only what the peer reads or not is timed. But for a push,
+  // which goes on reading: what it has locked is not left to a peer that says nothing.
+  if (database_->session().direction == session::Direction::kSend) {
+    waiter_.set_read_limit(std::nullopt);
+  }
   routes_->Handle(operation, request, target);
 }
 
@@ -408,7 +445,8 @@ void Worker::Admit(const session::Session& session) {
     throw;
   }
   exit_state.unanswered_socket = -1;
-  routes_ = std::make_unique<NativeRoutes>(*database_, *http_, IsLocal());
+  routes_ = std::make_unique<NativeRoutes>(*database_, *http_, exit_state.peer, IsLocal(),
+                                           [this] { return ReadPushRequest(); });
   LogPeer("accepted", {{"peer", exit_state.peer},
                        {"role", database_->role_name()},
                        {"database", database_->database_name()},
@@ -428,15 +466,17 @@ void Worker::LogEnd(const char* result) {
   exit_state.ended_logged = true;
   if (!database_) return;  // was refused, and that was said
   const ServedTotals& totals = routes_->totals();
+  const bool receives = database_->session().direction == session::Direction::kReceive;
   const auto ms = std::chrono::duration_cast<milliseconds>(Clock::now() - began_).count();
-  LogPeer("ended", {{"peer", exit_state.peer},
-                    {"role", database_->role_name()},
-                    {"database", database_->database_name()},
-                    {"tables", std::to_string(totals.tables)},
-                    {"rows", std::to_string(totals.rows)},
-                    {"bytes", std::to_string(stream_->bytes_out())},
-                    {"ms", std::to_string(ms)},
-                    {"result", result}});
+  LogPeer("ended",
+          {{"peer", exit_state.peer},
+           {"role", database_->role_name()},
+           {"database", database_->database_name()},
+           {"tables", std::to_string(totals.tables)},
+           {"rows", std::to_string(totals.rows)},
+           {"bytes", std::to_string(receives ? stream_->bytes_in() : stream_->bytes_out())},
+           {"ms", std::to_string(ms)},
+           {"result", result}});
 }
 
 }  // namespace

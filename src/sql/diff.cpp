@@ -91,10 +91,10 @@ PGSYNC_FUNCTION(pgsync_diff) {
   const std::string remote = args.Text(1);
   const auto local = args.OptionalText(2);
   const auto limit = args.OptionalInt8(3);
-  RequireNotNegative("row_limit", limit);
+  engine::RequireNotNegative("row_limit", limit);
   SetResult result(fcinfo);
 
-  client::ProgressReport report(handle.handle().id, handle.handle().url);
+  client::ProgressReport report(handle.handle().id, handle.handle().url, "receive");
   report.Phase("opening");
   const client::TablePair pair = client::OpenPair(handle.peer(), remote, local);
   report.Table(pair.local.name.Display(), pair.remote.row_estimate.value_or(-1));

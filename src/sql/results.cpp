@@ -23,6 +23,19 @@ std::vector<Cell> TransferResult::Cells() const {
           IntervalCell(duration)};
 }
 
+std::vector<Cell> OutcomeCells(const engine::TableOutcome& outcome) {
+  TransferResult result;
+  result.table = outcome.table;
+  result.counts = outcome.counts;
+  result.errors = outcome.errors;
+  result.error_count = outcome.error_count;
+  result.dry_run = outcome.dry_run;
+  result.verified = outcome.verified;
+  result.bytes = outcome.bytes;
+  result.duration = outcome.duration;
+  return result.Cells();
+}
+
 std::vector<Cell> TableListCells(const core::TableListEntry& entry) {
   return {entry.schema, entry.name, entry.row_count ? NumberCell(*entry.row_count) : Cell(),
           NumberCell(entry.size_bytes), TextArrayCell(entry.depends_on)};

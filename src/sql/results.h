@@ -6,7 +6,7 @@
 
 #include "core/table_info.h"
 #include "core/waiter.h"
-#include "engine/batch_applier.h"
+#include "engine/transfer.h"
 #include "sql/function.h"
 
 namespace pgsync::sql {
@@ -25,6 +25,9 @@ struct TransferResult {
 
   std::vector<Cell> Cells() const;
 };
+
+/// sync_result of one table of a transfer.
+std::vector<Cell> OutcomeCells(const engine::TableOutcome& outcome);
 
 /// A row of sync_list_tables() and sync_remote_list_tables().
 std::vector<Cell> TableListCells(const core::TableListEntry& entry);

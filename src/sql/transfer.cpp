@@ -10,23 +10,6 @@ namespace pgsync::sql {
 
 using engine::TransferOptions;
 
-namespace {
-
-std::vector<Cell> OutcomeCells(const engine::TableOutcome& outcome) {
-  TransferResult result;
-  result.table = outcome.table;
-  result.counts = outcome.counts;
-  result.errors = outcome.errors;
-  result.error_count = outcome.error_count;
-  result.dry_run = outcome.dry_run;
-  result.verified = outcome.verified;
-  result.bytes = outcome.bytes;
-  result.duration = outcome.duration;
-  return result.Cells();
-}
-
-}  // namespace
-
 PGSYNC_FUNCTION(pgsync_transfer) {
   const Args args(fcinfo);
   const client::UseHandle handle(args.Int4(0));

@@ -51,16 +51,17 @@ sub sync_url
 	return "http://localhost:$node->{sync_port}";
 }
 
-# A code that lives for ten minutes. Options: role, direction, tables (SQL), db, extra.
+# A code that lives for ten minutes. Options: role, direction, tables (SQL), db, options (JSON).
 sub new_code
 {
 	my ($node, %options) = @_;
 	my $direction = $options{direction} || 'send';
 	my $tables = $options{tables} ? ", tables => $options{tables}" : '';
 	my $ttl = $options{ttl} || '10 min';
+	my $extra = $options{options} ? ", options => '$options{options}'" : '';
 	my $set = $options{role} ? "SET ROLE \"$options{role}\";" : '';
 	return $node->safe_psql($options{db} || 'postgres',
-		"SET client_min_messages = error; $set SELECT code FROM sync_create_session('$direction'$tables, ttl => '$ttl')");
+		"SET client_min_messages = error; $set SELECT code FROM sync_create_session('$direction'$tables, ttl => '$ttl'$extra)");
 }
 
 # SQL that connects to $from with a new code as :c, does $sql, and disconnects.

@@ -1,6 +1,7 @@
 // Rows of a scan on their way to a peer: as frames, as JSON lines, as CSV.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,7 +12,7 @@
 #include "rows/json_rows.h"
 #include "rows/row_text.h"
 
-namespace pgsync::server {
+namespace pgsync::engine {
 
 /// A RowConsumer that sends what it is given. After the scan, Finish().
 class RowSender {
@@ -22,21 +23,24 @@ class RowSender {
   virtual void Finish() = 0;
 };
 
+/// Told of what has been sent; where it returns false, no more is wanted, and the scan ends.
+using OnSent = std::function<bool(uint64 rows, uint64 bytes)>;
+
 /// The binary row stream (core/row_stream.h). The header has been sent when this returns.
 std::unique_ptr<RowSender> SendFrames(const std::vector<rows::RowEncoder::Request>& columns,
-                                      int encoding, core::RowStreamWriter& writer);
+                                      int encoding, core::RowStreamWriter& writer, OnSent on_sent);
 
 /// The same stream with the row's JSON object, as sync_export() makes it, as its only column.
 std::unique_ptr<RowSender> SendJsonFrames(const std::vector<const catalog::Column*>& columns,
-                                          core::RowStreamWriter& writer);
+                                          core::RowStreamWriter& writer, OnSent on_sent);
 
 /// One JSON object a line, as sync_export() makes them, in UTF-8.
 std::unique_ptr<RowSender> SendJsonLines(const std::vector<const catalog::Column*>& columns,
-                                         core::ByteSink& sink);
+                                         core::ByteSink& sink, OnSent on_sent);
 
 /// RFC 4180 with a line of names; the values are the canonical texts, a null is an empty field and
 /// an empty text is quoted. In UTF-8.
 std::unique_ptr<RowSender> SendCsv(const std::vector<const catalog::Column*>& columns,
-                                   core::ByteSink& sink);
+                                   core::ByteSink& sink, OnSent on_sent);
 
-}  // namespace pgsync::server
+}  // namespace pgsync::engine

@@ -1,14 +1,13 @@
-#include "server/row_sender.h"
+#include "engine/row_sender.h"
 
 #include "pg/encoding.h"
-#include "session/peer_table.h"
 
 extern "C" {
 #include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 }
 
-namespace pgsync::server {
+namespace pgsync::engine {
 
 namespace {
 
@@ -19,7 +18,8 @@ constexpr size_t kFrameSize = 128 * 1024;
 // A frame that is being filled.
 class FrameBuffer {
  public:
-  explicit FrameBuffer(core::RowStreamWriter& writer) : context_("sync frame"), writer_(writer) {
+  FrameBuffer(core::RowStreamWriter& writer, OnSent on_sent)
+      : context_("sync frame"), writer_(writer), on_sent_(std::move(on_sent)) {
     buffer_.context = context_.get();
   }
 
@@ -41,22 +41,25 @@ class FrameBuffer {
     const uint32 count = pg_hton32(rows_);
     memcpy(buffer_.data, &count, sizeof(count));
     writer_.Rows(std::string_view(buffer_.data, buffer_.used), rows_);
-    session::add_peer_bytes(buffer_.used);
+    if (!on_sent_(rows_, buffer_.used)) unwanted_ = true;
     rows_ = 0;
   }
+  bool unwanted() const { return unwanted_; }
 
  private:
   pg::OwnedContext context_;
   rows::ByteBuffer buffer_;
   core::RowStreamWriter& writer_;
+  OnSent on_sent_;
   uint32 rows_ = 0;
+  bool unwanted_ = false;
 };
 
 class FrameSender : public RowSender, public rows::RowConsumer {
  public:
   FrameSender(const std::vector<rows::RowEncoder::Request>& columns, int encoding,
-              core::RowStreamWriter& writer)
-      : encoder_(columns, encoding), frame_(writer), writer_(writer) {
+              core::RowStreamWriter& writer, OnSent on_sent)
+      : encoder_(columns, encoding), frame_(writer, std::move(on_sent)), writer_(writer) {
     writer_.Header(pg::ToUtf8(encoder_.header().ToJson()));
   }
 
@@ -66,6 +69,7 @@ class FrameSender : public RowSender, public rows::RowConsumer {
     encoder_.append_row(frame_.begin_row(), slot);
     frame_.end_row();
   }
+  bool done() const override { return frame_.unwanted(); }
 
   void Finish() override {
     frame_.Flush();
@@ -80,8 +84,9 @@ class FrameSender : public RowSender, public rows::RowConsumer {
 
 class JsonFrameSender : public RowSender, public rows::JsonRows {
  public:
-  JsonFrameSender(const std::vector<const catalog::Column*>& columns, core::RowStreamWriter& writer)
-      : JsonRows(columns), frame_(writer), writer_(writer) {
+  JsonFrameSender(const std::vector<const catalog::Column*>& columns, core::RowStreamWriter& writer,
+                  OnSent on_sent)
+      : JsonRows(columns), frame_(writer, std::move(on_sent)), writer_(writer) {
     core::RowHeader header;
     header.encoding = "UTF8";
     header.columns.push_back({"row", true, -1});
@@ -114,7 +119,8 @@ class JsonFrameSender : public RowSender, public rows::JsonRows {
 // A buffer of text that goes to a sink.
 class TextBuffer {
  public:
-  explicit TextBuffer(core::ByteSink& sink) : context_("sync text"), sink_(sink) {
+  TextBuffer(core::ByteSink& sink, OnSent on_sent)
+      : context_("sync text"), sink_(sink), on_sent_(std::move(on_sent)) {
     buffer_.context = context_.get();
   }
   rows::ByteBuffer& bytes() { return buffer_; }
@@ -126,7 +132,7 @@ class TextBuffer {
   void Flush() {
     const std::string_view text(buffer_.data, buffer_.used);
     if (!text.empty()) sink_.Write(&text, 1);
-    session::add_peer_bytes(buffer_.used);
+    (void)on_sent_(0, buffer_.used);
     buffer_.used = 0;
   }
 
@@ -134,6 +140,7 @@ class TextBuffer {
   pg::OwnedContext context_;
   rows::ByteBuffer buffer_;
   core::ByteSink& sink_;
+  OnSent on_sent_;
 };
 
 void append_utf8(rows::ByteBuffer& buffer, const char* text) {
@@ -143,8 +150,9 @@ void append_utf8(rows::ByteBuffer& buffer, const char* text) {
 
 class JsonLineSender : public RowSender, public rows::JsonRows {
  public:
-  JsonLineSender(const std::vector<const catalog::Column*>& columns, core::ByteSink& sink)
-      : JsonRows(columns), text_(sink) {}
+  JsonLineSender(const std::vector<const catalog::Column*>& columns, core::ByteSink& sink,
+                 OnSent on_sent)
+      : JsonRows(columns), text_(sink, std::move(on_sent)) {}
   rows::RowConsumer& consumer() override { return *this; }
   void Finish() override { text_.Flush(); }
 
@@ -163,8 +171,9 @@ class JsonLineSender : public RowSender, public rows::JsonRows {
 
 class CsvSender : public RowSender, public rows::RowConsumer {
  public:
-  CsvSender(const std::vector<const catalog::Column*>& columns, core::ByteSink& sink)
-      : row_text_(columns), scratch_("sync CSV row"), text_(sink) {
+  CsvSender(const std::vector<const catalog::Column*>& columns, core::ByteSink& sink,
+            OnSent on_sent)
+      : row_text_(columns), scratch_("sync CSV row"), text_(sink, std::move(on_sent)) {
     pg::Call([&] {
       for (size_t i = 0; i < columns.size(); i++)
         append_field(i, columns[i]->name.c_str());
@@ -214,23 +223,23 @@ class CsvSender : public RowSender, public rows::RowConsumer {
 }  // namespace
 
 std::unique_ptr<RowSender> SendFrames(const std::vector<rows::RowEncoder::Request>& columns,
-                                      int encoding, core::RowStreamWriter& writer) {
-  return std::make_unique<FrameSender>(columns, encoding, writer);
+                                      int encoding, core::RowStreamWriter& writer, OnSent on_sent) {
+  return std::make_unique<FrameSender>(columns, encoding, writer, std::move(on_sent));
 }
 
 std::unique_ptr<RowSender> SendJsonFrames(const std::vector<const catalog::Column*>& columns,
-                                          core::RowStreamWriter& writer) {
-  return std::make_unique<JsonFrameSender>(columns, writer);
+                                          core::RowStreamWriter& writer, OnSent on_sent) {
+  return std::make_unique<JsonFrameSender>(columns, writer, std::move(on_sent));
 }
 
 std::unique_ptr<RowSender> SendJsonLines(const std::vector<const catalog::Column*>& columns,
-                                         core::ByteSink& sink) {
-  return std::make_unique<JsonLineSender>(columns, sink);
+                                         core::ByteSink& sink, OnSent on_sent) {
+  return std::make_unique<JsonLineSender>(columns, sink, std::move(on_sent));
 }
 
 std::unique_ptr<RowSender> SendCsv(const std::vector<const catalog::Column*>& columns,
-                                   core::ByteSink& sink) {
-  return std::make_unique<CsvSender>(columns, sink);
+                                   core::ByteSink& sink, OnSent on_sent) {
+  return std::make_unique<CsvSender>(columns, sink, std::move(on_sent));
 }
 
-}  // namespace pgsync::server
+}  // namespace pgsync::engine
