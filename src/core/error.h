@@ -46,6 +46,7 @@ inline constexpr SqlState kInvalidText{"22P02"};
 inline constexpr SqlState kNotNullViolation{"23502"};
 inline constexpr SqlState kForeignKeyViolation{"23503"};
 inline constexpr SqlState kUniqueViolation{"23505"};
+inline constexpr SqlState kExclusionViolation{"23P01"};
 inline constexpr SqlState kInvalidSchemaName{"3F000"};
 inline constexpr SqlState kSerializationFailure{"40001"};
 inline constexpr SqlState kInsufficientPrivilege{"42501"};

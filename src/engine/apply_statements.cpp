@@ -41,6 +41,7 @@ class Builder {
     statements.insert = Insert();
     if (key_ != nullptr) {
       statements.update = Update();
+      if (!statements.update.empty()) statements.replace = Replace();
       statements.exists =
           Cat("SELECT EXISTS (SELECT FROM ", target_.FromClause(), " AS t, ", kIncomingRelation,
               " AS s WHERE ", Range(), " AND ", KeyMatches(), ")");
@@ -113,6 +114,22 @@ class Builder {
     if (local.empty()) return std::string();
     return Cat(" AND ", QuoteIdentifier(catalog::ExtensionSchema()), "._sync_differ(ROW(",
                Join(local, ", "), "), ROW(", Join(incoming, ", "), "))");
+  }
+
+  // The sort makes sure that the last row is deleted before the first one is inserted.
+  std::string Replace() const {
+    std::vector<std::string> names, returned, values;
+    for (size_t i = 0; i < target_.columns.size(); i++) {
+      if (target_.columns[i].stored_generated()) continue;
+      names.push_back(Name(i));
+      returned.push_back(Cat(Has(i) ? NewValue(i) : Local(i), " AS v", i));
+      values.push_back(Cat("v", i));
+    }
+    return Cat("WITH pgsync_gone AS (DELETE FROM ", target_.FromClause(), " AS t USING ", source_,
+               " AND ", KeyMatches(), " RETURNING s.n, ", Join(returned, ", "), ") INSERT INTO ",
+               target_.name.Qualified(), " (", Join(names, ", "),
+               ") OVERRIDING SYSTEM VALUE SELECT ", Join(values, ", "),
+               " FROM pgsync_gone ORDER BY n");
   }
 
   std::string Update() const {

@@ -20,6 +20,9 @@ struct ApplyStatements {
   std::string insert;    ///< rows that do not exist
   std::string key_json;  ///< the key of the rows as JSON; empty without a key
   std::string exists;    ///< true where the key exists; empty without a key
+  /// Existing rows are deleted, all of them first, and inserted again with what came; empty where
+  /// nothing is ever updated.
+  std::string replace;
   // What the first two would do, and have done:
   std::string count_new;      ///< how many rows do not exist
   std::string count_changed;  ///< how many existing rows differ; empty where none is ever updated

@@ -1,5 +1,7 @@
 #include "engine/batch_applier.h"
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "pg/query.h"
 #include "pg/subxact.h"
@@ -36,7 +38,11 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
       insert_(std::move(statements.insert)),
       key_json_(std::move(statements.key_json)),
       exists_(std::move(statements.exists)),
-      incoming_(kIncomingRelation, target, columns, kBatchMemory) {
+      replace_(std::move(statements.replace)),
+      incoming_(kIncomingRelation, target, columns, kBatchMemory),
+      postponed_(incoming_, nullptr),
+      // Where nothing that is there ever changes, nothing gets out of a row's way.
+      may_postpone_(!update_.empty()) {
   if (options.check_deferred) {
     deferred_.emplace(std::vector<Oid>{target.oid});
     if (deferred_->empty()) deferred_.reset();
@@ -45,33 +51,58 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
 
 void BatchApplier::put_row(int64 position, Datum* values, bool* nulls) {
   incoming_.put(position, values, nulls);
-  if (incoming_.rows() == 1) first_ = position;
-  last_ = position;
+}
+
+// Runs `body` over rows that the statements can see, counts what it neither wrote nor refused nor
+// put aside, and lets the rows go.
+template <typename Body>
+void BatchApplier::WithRows(RowStore& rows, Body body) {
+  pg::WithSpi([&] {
+    rows.Register();
+    shown_ = &rows;
+    update_.Prepare();
+    insert_.Prepare();
+    const auto dealt_with = [&] {
+      return counts_.created + counts_.updated + errors_.count() + postponed_.rows();
+    };
+    const int64 before = dealt_with();
+    body();
+    counts_.skipped += rows.rows() - (dealt_with() - before);
+  });
+  shown_ = nullptr;
+  rows.Clear();
 }
 
 void BatchApplier::Apply() {
   if (pending() == 0) return;
-  pg::WithSpi([&] {
-    incoming_.Register();
-    update_.Prepare();
-    insert_.Prepare();
-    const int64 errors_before = errors_.count();
-    const int64 written_before = counts_.created + counts_.updated;
-    ApplyRange(first_, last_);
-    counts_.skipped += pending() - (errors_.count() - errors_before) -
-                       (counts_.created + counts_.updated - written_before);
-  });
-  incoming_.Clear();
+  WithRows(incoming_, [&] { ApplyRows(incoming_, false); });
 }
 
-void BatchApplier::Execute(int64 first, int64 last) {
+void BatchApplier::Settle() {
+  if (postponed_.rows() == 0) return;
+  RowStore rows(incoming_, nullptr);
+  postponed_.Split(&rows, nullptr);
+  postponed_.Clear();
+  WithRows(rows, [&] { ApplyRows(rows, true); });
+  if (postponed_.rows() == 0) return;
+  postponed_.Split(&rows, nullptr);
+  postponed_.Clear();
+  may_postpone_ = false;
+  const bool may_replace = MayReplace();
+  WithRows(rows, [&] {
+    if (!may_replace || !ReplaceAll(rows)) ApplyRows(rows, true);
+  });
+}
+
+void BatchApplier::Execute(RowStore& rows, BatchStatement& existing) {
   struct {
     uint64 updated;
     uint64 created;
   } done = pg::Call([&] {
     decltype(done) written = {0, 0};
-    written.updated = update_.run(first, last);
-    written.created = insert_.run(first, last);
+    shown_->show(rows);
+    written.updated = existing.run(rows.first(), rows.last());
+    written.created = insert_.run(rows.first(), rows.last());
     return written;
   });
   if (deferred_) deferred_->Check();
@@ -79,41 +110,43 @@ void BatchApplier::Execute(int64 first, int64 last) {
   counts_.created += static_cast<int64>(done.created);
 }
 
-void BatchApplier::ApplyRange(int64 first, int64 last) {
+void BatchApplier::ApplyRows(RowStore& rows, bool last_first) {
   pg::CheckInterrupts();
   const ApplyCounts before = counts_;
   try {
-    pg::InSubXact([&] { Execute(first, last); });
+    pg::InSubXact([&] { Execute(rows, update_); });
     return;
   } catch (const pg::PgError& error) {
     counts_ = before;
     if (!IsRowError(error)) throw;
   }
-  if (first == last) {
-    ApplyOne(first);
-  } else {
-    const int64 middle = first + (last - first) / 2;
-    ApplyRange(first, middle);
-    ApplyRange(middle + 1, last);
+  if (rows.rows() == 1) {
+    ApplyOne(rows);
+    return;
+  }
+  RowStore lower(incoming_, nullptr), upper(incoming_, nullptr);
+  rows.Split(&lower, &upper);
+  for (RowStore* half : {last_first ? &upper : &lower, last_first ? &lower : &upper}) {
+    ApplyRows(*half, last_first);
+    half->Clear();
   }
 }
 
-void BatchApplier::ApplyOne(int64 position) {
+void BatchApplier::ApplyOne(RowStore& row) {
   for (int round = 1;; round++) {
     const ApplyCounts before = counts_;
     try {
-      pg::InSubXact([&] { Execute(position, position); });
+      pg::InSubXact([&] { Execute(row, update_); });
       return;
     } catch (const pg::PgError& error) {
       counts_ = before;
       if (!IsRowError(error)) throw;
+      const bool collides = error.state() == core::sqlstate::kUniqueViolation ||
+                            error.state() == core::sqlstate::kExclusionViolation;
       // Another transaction may have inserted the key after this statement had looked for it. Read
       // again; a snapshot that cannot see the row will never get any further.
-      const catalog::Key* key = MatchKey(target_, strategy_);
-      const bool met_its_key = error.state() == core::sqlstate::kUniqueViolation &&
-                               key != nullptr && error.constraint() == key->name;
-      if (met_its_key && !exists_.empty()) {
-        const bool visible = KeyExists(position);
+      if (collides && !exists_.empty() && IsOfKey(error)) {
+        const bool visible = KeyExists(row.first());
         if (visible && round < kRounds) continue;
         if (visible || IsolationUsesXactSnapshot()) {
           throw core::Error(core::sqlstate::kSerializationFailure,
@@ -121,12 +154,65 @@ void BatchApplier::ApplyOne(int64 position) {
               .WithDetail(error.detail())
               .WithHint("Run the statement again in a new transaction.");
         }
+      } else if (collides && may_postpone_) {
+        row.Split(&postponed_, nullptr);
+        return;
       }
-      RowError row = RowError::Of(error, position);
-      row.key = KeyOf(position);
-      errors_.Add(std::move(row));
+      RowError failed = RowError::Of(error, row.first());
+      failed.key = KeyOf(row.first());
+      errors_.Add(std::move(failed));
       return;
     }
+  }
+}
+
+// The key's index, or that of a partition, which has a name of its own.
+bool BatchApplier::IsOfKey(const pg::PgError& error) {
+  if (!key_indexes_) {
+    const catalog::Key* key = MatchKey(target_, strategy_);
+    key_indexes_.emplace({key->name});
+    if (target_.partitioned()) {
+      for (const pg::Row& row : pg::CatalogQuery(
+               "SELECT c.relname FROM pg_partition_tree($1) p JOIN pg_class c ON c.oid = p.relid",
+               {pg::Param::OfOid(key->index)})) {
+        key_indexes_->push_back(row.Text(0));
+      }
+    }
+  }
+  return std::find(key_indexes_->begin(), key_indexes_->end(), error.constraint()) !=
+         key_indexes_->end();
+}
+
+// Whether deleting rows and inserting them again comes to the same as updating them: nobody is told
+// of either, no reference follows, nothing is hidden, and the caller may do both.
+bool BatchApplier::MayReplace() {
+  if (!target_.ordinary() || target_.has_children || catalog::RowSecurityApplies(target_.oid)) {
+    return false;
+  }
+  return pg::CatalogQuery(
+             "SELECT NOT relhasrules AND has_table_privilege(oid, 'DELETE') "
+             "  AND has_table_privilege(oid, 'INSERT') "
+             "  AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND NOT tgisinternal "
+             "    AND tgenabled <> 'D') "
+             "  AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = $1 "
+             "    AND (confdeltype <> 'a' OR confupdtype <> 'a')) "
+             "FROM pg_class WHERE oid = $1",
+             {pg::Param::OfOid(target_.oid)})
+      .at(0)
+      .Bool(0);
+}
+
+// All at once, or not at all.
+bool BatchApplier::ReplaceAll(RowStore& rows) {
+  replace_.Prepare();
+  const ApplyCounts before = counts_;
+  try {
+    pg::InSubXact([&] { Execute(rows, replace_); });
+    return true;
+  } catch (const pg::PgError& error) {
+    counts_ = before;
+    if (!IsRowError(error)) throw;
+    return false;
   }
 }
 

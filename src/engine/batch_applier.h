@@ -41,6 +41,8 @@ class BatchSink {
   virtual int64 pending() const = 0;
   /// Does what is to be done with what was put and empties the batch. Raises what ends the call.
   virtual void Apply() = 0;
+  /// After the last Apply(): deals with rows that were put aside.
+  virtual void Settle() {}
 };
 
 /// Writes them; an error of a single row goes to the RowErrors.
@@ -56,14 +58,23 @@ class BatchApplier : public BatchSink {
   void put_row(int64 position, Datum* values, bool* nulls) override;
   int64 pending() const override { return incoming_.rows(); }
   void Apply() override;
+  /// Rows that collide with a unique value of another row are put aside by Apply(): that row may
+  /// itself be about to change.
+  void Settle() override;
+  int64 postponed() const { return postponed_.rows(); }
 
  private:
   BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                const ApplyOptions& options, ApplyStatements statements, RowErrors& errors,
                ApplyCounts& counts);
-  void ApplyRange(int64 first, int64 last);
-  void ApplyOne(int64 position);
-  void Execute(int64 first, int64 last);
+  template <typename Body>
+  void WithRows(RowStore& rows, Body body);
+  void ApplyRows(RowStore& rows, bool last_first);
+  void ApplyOne(RowStore& row);
+  void Execute(RowStore& rows, BatchStatement& existing);
+  bool ReplaceAll(RowStore& rows);
+  bool MayReplace();
+  bool IsOfKey(const pg::PgError& error);
   bool KeyExists(int64 position);
   std::optional<std::string> KeyOf(int64 position);
 
@@ -72,10 +83,12 @@ class BatchApplier : public BatchSink {
   std::optional<DeferrableConstraints> deferred_;
   RowErrors& errors_;
   ApplyCounts& counts_;
-  BatchStatement update_, insert_, key_json_, exists_;
+  BatchStatement update_, insert_, key_json_, exists_, replace_;
+  std::optional<std::vector<std::string>> key_indexes_;
   RowStore incoming_;
-  int64 first_ = 0;
-  int64 last_ = 0;
+  RowStore postponed_;         // put aside for Settle()
+  RowStore* shown_ = nullptr;  // what is registered
+  bool may_postpone_;
 };
 
 }  // namespace pgsync::engine

@@ -91,6 +91,8 @@ class JsonImport {
     DropSuperseded();
     for (const auto& [columns, positions] : groups_)
       ImportGroup(columns, positions);
+    for (const auto& applier : unsettled_)
+      applier->Settle();
   }
 
  private:
@@ -322,18 +324,19 @@ class JsonImport {
     ApplyOptions options;
     options.strategy = strategy_;
     options.check_deferred = true;
-    BatchApplier applier(target_, columns, options, errors_, counts_);
+    auto applier = std::make_unique<BatchApplier>(target_, columns, options, errors_, counts_);
     for (size_t begin = 0; begin < positions.size(); begin += kBatchRows) {
       const size_t end = std::min(positions.size(), begin + static_cast<size_t>(kBatchRows));
       const std::vector<int64> batch(positions.begin() + begin, positions.begin() + end);
       Convert(
           batch, columns,
           [&](int64 position, Datum* values, bool* nulls) {
-            applier.put_row(position, values, nulls);
+            applier->put_row(position, values, nulls);
           },
           &JsonImport::ConversionFailed);
-      applier.Apply();
+      applier->Apply();
     }
+    if (applier->postponed() > 0) unsettled_.push_back(std::move(applier));
   }
 
   const catalog::Table& target_;
@@ -347,6 +350,7 @@ class JsonImport {
   std::unique_ptr<rows::CanonicalSettings> settings_;
   std::vector<std::unique_ptr<rows::JsonType>> types_;
   std::map<Columns, std::vector<int64>> groups_;
+  std::vector<std::unique_ptr<BatchApplier>> unsettled_;
 };
 
 }  // namespace

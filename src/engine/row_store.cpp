@@ -45,6 +45,17 @@ RowStore::RowStore(const char* name, const std::vector<Column>& columns, int mem
   });
 }
 
+RowStore::RowStore(const RowStore& other, std::nullptr_t)
+    : name_(other.name_), memory_(other.memory_), owner_(other.owner_), context_("sync row store") {
+  pg::Call([&] {
+    const MemoryContext saved = MemoryContextSwitchTo(context_.get());
+    desc_ = CreateTupleDescCopy(other.desc_);
+    values_ = static_cast<Datum*>(palloc(sizeof(Datum) * desc_->natts));
+    nulls_ = static_cast<bool*>(palloc(sizeof(bool) * desc_->natts));
+    MemoryContextSwitchTo(saved);
+  });
+}
+
 void RowStore::begin() {
   // Not the subtransaction's in which the first row comes: its end would close the files.
   ResourceOwner const current = CurrentResourceOwner;
@@ -63,7 +74,37 @@ void RowStore::put(int64 n, Datum* values, bool* nulls) {
   memcpy(values_ + 1, values, sizeof(Datum) * count);
   memcpy(nulls_ + 1, nulls, sizeof(bool) * count);
   tuplestore_putvalues(store_, desc_, values_, nulls_);
+  first_ = rows_ == 0 ? n : Min(first_, n);
+  last_ = rows_ == 0 ? n : Max(last_, n);
   rows_++;
+}
+
+void RowStore::put_slot(TupleTableSlot* slot) {
+  slot_getallattrs(slot);
+  put(DatumGetInt64(slot->tts_values[0]), slot->tts_values + 1, slot->tts_isnull + 1);
+}
+
+void RowStore::Split(RowStore* lower, RowStore* upper) {
+  pg::Call([&] {
+    if (store_ == nullptr) return;
+    if (slot_ == nullptr) {
+      const MemoryContext saved = MemoryContextSwitchTo(context_.get());
+      slot_ = MakeTupleTableSlot(desc_, &TTSOpsMinimalTuple);
+      MemoryContextSwitchTo(saved);
+    }
+    tuplestore_select_read_pointer(store_, 0);
+    tuplestore_rescan(store_);
+    for (int64 i = 0; tuplestore_gettupleslot(store_, true, false, slot_); i++) {
+      CHECK_FOR_INTERRUPTS();
+      (upper == nullptr || i < rows_ / 2 ? lower : upper)->put_slot(slot_);
+    }
+    ExecClearTuple(slot_);
+  });
+}
+
+void RowStore::show(RowStore& other) {
+  if (other.store_ == nullptr) other.begin();
+  registered_->reldata = other.store_;
 }
 
 void RowStore::Fill(const std::string& sql) {
@@ -97,6 +138,7 @@ void RowStore::Register() {
     if (result != SPI_OK_REL_REGISTER) {
       elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
     }
+    registered_ = relation;
   });
 }
 

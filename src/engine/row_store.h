@@ -2,6 +2,8 @@
 // an ephemeral named relation over a tuplestore, in memory while small, else in a file.
 #pragma once
 
+#include <cstddef>
+#include <string>
 #include <vector>
 
 #include "catalog/table.h"
@@ -11,6 +13,7 @@ extern "C" {
 #include "utils/tuplestore.h"
 }
 
+struct EphemeralNamedRelationData;
 struct ResourceOwnerData;
 
 namespace pgsync::engine {
@@ -30,6 +33,8 @@ class RowStore {
   /// `memory`: how large it may become before it spills to a file, in kB. One row may be larger.
   RowStore(const char* name, const catalog::Table& target, const std::vector<size_t>& columns,
            int memory);
+  /// Empty, for rows like those of `other`, under its name.
+  explicit RowStore(const RowStore& other, std::nullptr_t);
   RowStore(const RowStore&) = delete;
   RowStore& operator=(const RowStore&) = delete;
   // Rows that are still there belong to an error: the end of the (sub)transaction closes their
@@ -42,14 +47,24 @@ class RowStore {
   /// own. SPI must be connected.
   void Fill(const std::string& sql);
   int64 rows() const { return rows_; }
+  /// The least and the greatest number of a row that was put.
+  int64 first() const { return first_; }
+  int64 last() const { return last_; }
+  /// Copies the first half of the rows (all, where `upper` is null) into one store, the others into
+  /// the other one.
+  void Split(RowStore* lower, RowStore* upper);
 
   /// Makes the rows visible, under the name, to the queries of the open SPI connection.
   void Register();
+  /// Once registered: the relation holds the rows of `other`, which are like these, from now on.
+  /// For leaves.
+  void show(RowStore& other);
   /// Forgets the rows. The relation must not be registered in an open SPI connection.
   void Clear();
 
  private:
   void begin();
+  void put_slot(TupleTableSlot* slot);
 
   const char* name_;
   int memory_;
@@ -59,7 +74,11 @@ class RowStore {
   Tuplestorestate* store_ = nullptr;
   Datum* values_ = nullptr;  // scratch, with room for "n"
   bool* nulls_ = nullptr;
+  TupleTableSlot* slot_ = nullptr;
+  EphemeralNamedRelationData* registered_ = nullptr;
   int64 rows_ = 0;
+  int64 first_ = 0;
+  int64 last_ = 0;
 };
 
 }  // namespace pgsync::engine

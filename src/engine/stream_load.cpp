@@ -57,6 +57,7 @@ class StreamReader {
       }
     }
     sink_.Apply();
+    sink_.Settle();
   }
 
  private:

@@ -6,7 +6,7 @@ use PostgreSQL::Test::Utils;
 use SyncTest;
 use Test::More;
 
-my $a = new_sync_node('sender', conf => "datestyle = 'german'\nintervalstyle = 'sql_standard'\nbytea_output = 'escape'\nquote_all_identifiers = on\n");
+my $a = new_sync_node('sender', conf => "datestyle = 'german'\nintervalstyle = 'sql_standard'\nbytea_output = 'escape'\nquote_all_identifiers = on\nsync.max_sessions = 1000\n");
 my $b = new_sync_node('receiver');
 sub on_a { return $a->safe_psql('postgres', "SET datestyle = 'iso, ymd';\n$_[0]"); }
 sub on_b { return $b->safe_psql('postgres', $_[0]); }
