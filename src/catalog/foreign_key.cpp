@@ -21,44 +21,25 @@ using core::Cat;
 
 namespace {
 
-struct Pair {
-  std::string referenced;  // with its collation where the two differ
-  Oid referenced_type;
-  std::string referencing;
-  Oid referencing_type;
-  Oid equal;
-};
-
-struct Comparison {
-  const char* text;
-  bool trusted;
-};
-
 bool runs_anywhere(Oid type, Oid input) {
   return type == input || (type < FirstNormalObjectId && input < FirstNormalObjectId) ||
          IsPolymorphicType(input);
 }
 
-// For leaves.
-Comparison compare_pair(const Pair& pair) {
-  Comparison comparison = {};
-  StringInfoData text;
-  initStringInfo(&text);
-  generate_operator_clause(&text, pair.referenced.c_str(), pair.referenced_type, pair.equal,
-                           pair.referencing.c_str(), pair.referencing_type);
-  comparison.text = text.data;
+// All that the comparison runs is the server's own or a superuser's. For leaves.
+bool is_trusted(const KeyPair& pair) {
   HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(pair.equal));
   if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for operator %u", pair.equal);
   const auto* equal = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
   HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(equal->oprcode));
   if (!HeapTupleIsValid(function)) elog(ERROR, "cache lookup failed for function of an operator");
-  comparison.trusted =
+  const bool trusted =
       superuser_arg(reinterpret_cast<Form_pg_proc>(GETSTRUCT(function))->proowner) &&
       runs_anywhere(pair.referenced_type, equal->oprleft) &&
       runs_anywhere(pair.referencing_type, equal->oprright);
   ReleaseSysCache(function);
   ReleaseSysCache(tuple);
-  return comparison;
+  return trusted;
 }
 
 std::vector<ForeignKeyRule> Read(const char* which, const std::vector<Oid>& tables) {
@@ -107,16 +88,32 @@ std::vector<ForeignKeyRule> Read(const char* which, const std::vector<Oid>& tabl
     ForeignKeyRule& rule = rules.back();
     rule.columns.push_back(row.Text(10));
     rule.referenced_columns.push_back(row.Text(12));
-    const Pair pair = {Cat("p.", row.Text(12), row.Text(15)), row.AsOid(13),
-                       Cat("c.", row.Text(10)), row.AsOid(11), row.AsOid(14)};
-    const Comparison comparison = pg::Call([&] { return compare_pair(pair); });
-    rule.match += Cat(rule.match.empty() ? "" : " AND ", comparison.text);
-    rule.trusted = rule.trusted && comparison.trusted;
+    const KeyPair pair{row.AsOid(13), row.AsOid(11), row.AsOid(14), row.Text(15)};
+    rule.trusted = rule.trusted && pg::Call([&] { return is_trusted(pair); });
+    rule.pairs.push_back(pair);
   }
   return rules;
 }
 
 }  // namespace
+
+std::string MatchKeys(const ForeignKeyRule& rule, const std::vector<std::string>& referenced,
+                      const std::vector<std::string>& referencing) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < rule.pairs.size(); i++) {
+    const KeyPair& pair = rule.pairs[i];
+    const std::string left = Cat(referenced.at(i), pair.collation);
+    const std::string& right = referencing.at(i);
+    parts.emplace_back(pg::Call([&] {
+      StringInfoData text;
+      initStringInfo(&text);
+      generate_operator_clause(&text, left.c_str(), pair.referenced_type, pair.equal, right.c_str(),
+                               pair.referencing_type);
+      return text.data;
+    }));
+  }
+  return core::Join(parts, " AND ");
+}
 
 std::vector<ForeignKeyRule> ForeignKeysOf(const std::vector<Oid>& tables) {
   return Read("conrelid", tables);

@@ -8,6 +8,15 @@
 
 namespace pgsync::catalog {
 
+/// One column of a foreign key and the one it refers to.
+struct KeyPair {
+  Oid referenced_type = InvalidOid;
+  Oid referencing_type = InvalidOid;
+  Oid equal = InvalidOid;  ///< operator: referenced = referencing
+  /// " COLLATE ..." for the referenced value where the two columns differ in it, else empty.
+  std::string collation;
+};
+
 struct ForeignKeyRule {
   Oid constraint = InvalidOid;
   std::string name;
@@ -19,8 +28,7 @@ struct ForeignKeyRule {
   /// Columns as written in SQL, pair by pair.
   std::vector<std::string> columns;
   std::vector<std::string> referenced_columns;
-  /// "p.key = c.column AND ...", each operator qualified, the collation that of the key.
-  std::string match;
+  std::vector<KeyPair> pairs;
   bool match_full = false;
   bool validated = true;
   /// ON DELETE or ON UPDATE does something to the referencing rows.
@@ -28,6 +36,10 @@ struct ForeignKeyRule {
   /// All that the comparison runs is the server's own or a superuser's: safe to run as anybody.
   bool trusted = false;
 };
+
+/// "referenced = referencing AND ..." for these two lists of values, each operator qualified.
+std::string MatchKeys(const ForeignKeyRule& rule, const std::vector<std::string>& referenced,
+                      const std::vector<std::string>& referencing);
 
 /// The foreign keys of some tables, or those that refer to them, of their partitions too; of what a
 /// partitioned table hands down only the original. In the order of their OIDs.

@@ -217,15 +217,34 @@ void ReadKeys(Table& table) {
 // Partitions may have foreign keys of their own, and be referred to; their table stands for them.
 void ReadForeignKeys(Table& table) {
   const auto rows = CatalogQuery(
-      "SELECT oid, conname, "
-      "  coalesce(pg_partition_root(confrelid), confrelid)::oid, condeferrable, condeferred "
-      "FROM pg_constraint WHERE contype = 'f' AND (conrelid = $1 "
-      "  OR conrelid IN (SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1)) "
-      "ORDER BY conname, conrelid, oid",
+      "SELECT c.oid, c.conname, n.nspname, c.conrelid, "
+      "  coalesce(pg_partition_root(c.confrelid), c.confrelid)::oid, c.condeferrable, "
+      "  c.condeferred, c.confmatchtype = 'f', "
+      "  ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k(number, position) "
+      "    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.number "
+      "    ORDER BY k.position), "
+      "  ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(number, "
+      "position) "
+      "    JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number "
+      "    ORDER BY k.position) "
+      "FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace "
+      "WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = $1 "
+      "  OR c.conrelid IN (SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1)) "
+      "ORDER BY c.conname, c.conrelid, c.oid",
       {Param::OfOid(table.oid)});
   for (const pg::Row& row : rows) {
-    table.foreign_keys.push_back(
-        {row.AsOid(0), row.Text(1), row.AsOid(2), row.Bool(3), row.Bool(4)});
+    ForeignKey key;
+    key.constraint = row.AsOid(0);
+    key.name = row.Text(1);
+    key.schema = row.Text(2);
+    key.referencing = row.AsOid(3);
+    key.referenced = row.AsOid(4);
+    key.deferrable = row.Bool(5);
+    key.initially_deferred = row.Bool(6);
+    key.match_full = row.Bool(7);
+    key.columns = pg::ParseTextArray(row.Text(8));
+    key.referenced_columns = pg::ParseTextArray(row.Text(9));
+    table.foreign_keys.push_back(std::move(key));
   }
 }
 

@@ -54,9 +54,15 @@ struct Key {
 struct ForeignKey {
   Oid constraint = InvalidOid;
   std::string name;
-  Oid referenced = InvalidOid;
+  std::string schema;
+  Oid referencing = InvalidOid;  ///< the table, or a partition of it
+  Oid referenced = InvalidOid;   ///< the root, where that is a partition
   bool deferrable = false;
   bool initially_deferred = false;
+  bool match_full = false;
+  /// Names, pair by pair.
+  std::vector<std::string> columns;
+  std::vector<std::string> referenced_columns;
 };
 
 struct Table {

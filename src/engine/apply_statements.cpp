@@ -14,11 +14,11 @@ namespace {
 
 class Builder {
  public:
-  Builder(const catalog::Table& target, const std::vector<size_t>& columns, Strategy strategy,
-          bool may_repeat_keys)
-      : target_(target), columns_(columns), strategy_(strategy) {
+  Builder(const catalog::Table& target, const std::vector<size_t>& columns,
+          const StatementOptions& options)
+      : target_(target), columns_(columns), options_(options), strategy_(options.strategy) {
     // A key can be matched only where all of it has come.
-    key_ = MatchKey(target, strategy);
+    key_ = MatchKey(target, strategy_);
     if (key_ != nullptr) {
       for (size_t position : key_->columns) {
         if (!Has(position)) key_ = nullptr;
@@ -26,7 +26,7 @@ class Builder {
       }
     }
     source_ = Cat(kIncomingRelation, " AS s WHERE ", Range());
-    if (key_ != nullptr && may_repeat_keys) {
+    if (key_ != nullptr && options.may_repeat_keys) {
       std::vector<std::string> keys;
       for (size_t position : key_->columns)
         keys.push_back(Incoming(position));
@@ -47,6 +47,7 @@ class Builder {
               " AS s WHERE ", Range(), " AND ", KeyMatches(), ")");
     }
     statements.key_json = KeyJson();
+    if (!options_.late.empty() || options_.return_keys) statements.touched = Touched();
     statements.count_new = Cat("SELECT pg_catalog.count(*) FROM ", NewRows());
     if (!statements.update.empty()) {
       statements.count_changed = Cat("SELECT pg_catalog.count(*) FROM ", target_.FromClause(),
@@ -66,6 +67,9 @@ class Builder {
  private:
   bool Has(size_t position) const {
     return std::find(columns_.begin(), columns_.end(), position) != columns_.end();
+  }
+  static bool IsIn(const std::vector<size_t>& positions, size_t position) {
+    return std::find(positions.begin(), positions.end(), position) != positions.end();
   }
   std::string Incoming(size_t position) const {
     const auto found = std::find(columns_.begin(), columns_.end(), position);
@@ -135,9 +139,13 @@ class Builder {
   std::string Update() const {
     if (strategy_ == Strategy::kSkip) return std::string();
     std::vector<std::string> sets;
-    for (size_t position : Updated())
-      sets.push_back(Cat(Name(position), " = ", NewValue(position)));
-    if (sets.empty()) return std::string();
+    for (size_t position : Updated()) {
+      if (!IsIn(options_.late, position))
+        sets.push_back(Cat(Name(position), " = ", NewValue(position)));
+    }
+    if (Updated().empty()) return std::string();
+    // A row that will differ in nothing else is counted, and locked, now.
+    if (sets.empty()) sets.push_back(Cat(Name(Updated()[0]), " = ", Local(Updated()[0])));
     return Cat("UPDATE ", target_.FromClause(), " AS t SET ", Join(sets, ", "), " FROM ", source_,
                " AND ", KeyMatches(), Differs());
   }
@@ -153,16 +161,40 @@ class Builder {
     std::vector<std::string> names, values;
     bool identity_always = false;
     for (size_t position : columns_) {
-      if (strategy_ == Strategy::kAppend && target_.IsPrimaryKeyColumn(position)) continue;
+      if (strategy_ == Strategy::kAppend && target_.IsPrimaryKeyColumn(position) &&
+          !IsIn(options_.kept_keys, position)) {
+        continue;
+      }
       names.push_back(Name(position));
-      values.push_back(Incoming(position));
+      // A null of the column's type.
+      values.push_back(IsIn(options_.late, position)
+                           ? Cat("CASE WHEN false THEN ", Incoming(position), " END")
+                           : Incoming(position));
       identity_always = identity_always || target_.columns[position].identity == 'a';
     }
     // Without a list of columns every column takes its default.
     const std::string list = names.empty() ? std::string() : Cat(" (", Join(names, ", "), ")");
     return Cat("INSERT INTO ", target_.name.Qualified(), list,
                identity_always ? " OVERRIDING SYSTEM VALUE" : "", " SELECT ", Join(values, ", "),
-               " FROM ", NewRows());
+               " FROM ", NewRows(), options_.return_keys ? Returning() : std::string());
+  }
+
+  // ModifyTable returns rows in the order in which it inserts them.
+  std::string Returning() const {
+    std::vector<std::string> keys;
+    for (size_t position : target_.primary_key->columns)
+      keys.push_back(Name(position));
+    return Cat(" ORDER BY s.n RETURNING ", Join(keys, ", "));
+  }
+
+  std::string Touched() const {
+    std::string values = "s.n";
+    for (size_t position : target_.row_key->columns)
+      values += Cat(", ", Incoming(position));
+    for (size_t position : options_.late)
+      values += Cat(", ", Incoming(position));
+    const bool only_new = strategy_ == Strategy::kSkip || strategy_ == Strategy::kAppend;
+    return Cat("SELECT ", values, " FROM ", only_new ? NewRows() : source_, " ORDER BY s.n");
   }
 
   // The key as JSON text; empty without a key.
@@ -186,6 +218,7 @@ class Builder {
 
   const catalog::Table& target_;
   const std::vector<size_t>& columns_;
+  const StatementOptions& options_;
   Strategy strategy_;
   const catalog::Key* key_;  // null: no row can exist already
   std::string source_;       // the rows of the range, as "s", up to and with a condition
@@ -200,9 +233,9 @@ const catalog::Key* MatchKey(const catalog::Table& target, Strategy strategy) {
 }
 
 ApplyStatements BuildApplyStatements(const catalog::Table& target,
-                                     const std::vector<size_t>& columns, Strategy strategy,
-                                     bool may_repeat_keys) {
-  return Builder(target, columns, strategy, may_repeat_keys).Build();
+                                     const std::vector<size_t>& columns,
+                                     const StatementOptions& options) {
+  return Builder(target, columns, options).Build();
 }
 
 }  // namespace pgsync::engine

@@ -13,6 +13,18 @@ namespace pgsync::engine {
 /// are "n" (position of the row in the input, bigint) and "c0", "c1", ... (the incoming columns).
 inline constexpr char kIncomingRelation[] = "pgsync_incoming";
 
+struct StatementOptions {
+  Strategy strategy = Strategy::kSkip;
+  /// A batch may hold several rows with the same key, of which the last counts.
+  bool may_repeat_keys = false;
+  /// Columns that are left null in new rows and untouched in existing ones, see LateRows.
+  std::vector<size_t> late;
+  /// append: the insert returns the primary keys of the new rows, in the order of "n".
+  bool return_keys = false;
+  /// append: columns of the primary key that are not dropped.
+  std::vector<size_t> kept_keys;
+};
+
 /// Statements for incoming rows with a fixed set of columns. Each takes the first and the last "n"
 /// as $1 and $2. All names, operators and functions are qualified.
 struct ApplyStatements {
@@ -23,6 +35,9 @@ struct ApplyStatements {
   /// Existing rows are deleted, all of them first, and inserted again with what came; empty where
   /// nothing is ever updated.
   std::string replace;
+  /// Where columns are late or keys are returned: of the rows that the first two may write, "n",
+  /// the columns of the row key, the late columns, in the order of "n".
+  std::string touched;
   // What the first two would do, and have done:
   std::string count_new;      ///< how many rows do not exist
   std::string count_changed;  ///< how many existing rows differ; empty where none is ever updated
@@ -34,10 +49,9 @@ struct ApplyStatements {
 /// primary key `skip` inserts, while `overwrite` and `merge` may use another unique index.
 const catalog::Key* MatchKey(const catalog::Table& target, Strategy strategy);
 
-/// `columns`: positions in target.columns, in the order of c0, c1, ... `may_repeat_keys`: a batch
-/// may hold several rows with the same key, of which the last counts.
+/// `columns`: positions in target.columns, in the order of c0, c1, ...
 ApplyStatements BuildApplyStatements(const catalog::Table& target,
-                                     const std::vector<size_t>& columns, Strategy strategy,
-                                     bool may_repeat_keys);
+                                     const std::vector<size_t>& columns,
+                                     const StatementOptions& options);
 
 }  // namespace pgsync::engine

@@ -16,6 +16,9 @@ namespace {
 
 // How large a batch may become before it spills to a file, in kB. One row may be larger.
 constexpr int kBatchMemory = 16 * 1024;
+// The batch has to be taken in smaller parts.
+struct KeysUnknown {};
+
 // How often a row is tried again whose key turned up in the table between two statements.
 constexpr int kRounds = 3;
 
@@ -23,9 +26,8 @@ constexpr int kRounds = 3;
 
 BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, RowErrors& errors, ApplyCounts& counts)
-    : BatchApplier(target, columns, options,
-                   BuildApplyStatements(target, columns, options.strategy, options.may_repeat_keys),
-                   errors, counts) {}
+    : BatchApplier(target, columns, options, BuildApplyStatements(target, columns, options), errors,
+                   counts) {}
 
 BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, ApplyStatements statements,
@@ -39,10 +41,15 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
       key_json_(std::move(statements.key_json)),
       exists_(std::move(statements.exists)),
       replace_(std::move(statements.replace)),
+      touched_(std::move(statements.touched)),
+      late_rows_(options.late_rows),
+      key_map_(options.key_map),
       incoming_(kIncomingRelation, target, columns, kBatchMemory),
       postponed_(incoming_, nullptr),
       // Where nothing that is there ever changes, nothing gets out of a row's way.
       may_postpone_(!update_.empty()) {
+  if (late_rows_ != nullptr) late_pending_.emplace(late_rows_->rows(), nullptr);
+  if (key_map_ != nullptr) keys_pending_.emplace(key_map_->rows(), nullptr);
   if (options.check_deferred) {
     deferred_.emplace(std::vector<Oid>{target.oid});
     if (deferred_->empty()) deferred_.reset();
@@ -60,6 +67,7 @@ void BatchApplier::WithRows(RowStore& rows, Body body) {
   pg::WithSpi([&] {
     rows.Register();
     shown_ = &rows;
+    touched_.Prepare();
     update_.Prepare();
     insert_.Prepare();
     const auto dealt_with = [&] {
@@ -94,17 +102,71 @@ void BatchApplier::Settle() {
   });
 }
 
+// Notes what the statements are about to write: the rows' keys as they came and as they are now,
+// and the values that are to be filled in. Part of the leaf.
+void BatchApplier::note_keys(SPITupleTable* touched, uint64 count, SPITupleTable* returned) {
+  const int keys = static_cast<int>(target_.row_key->columns.size());
+  const int late = late_rows_ != nullptr ? static_cast<int>(late_rows_->columns().size()) : 0;
+  auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (2 * keys + late)));
+  auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * (2 * keys + late)));
+  // As they came, as they are, what is late: the last two are what is filled in.
+  for (uint64 i = 0; i < count; i++) {
+    bool is_null;
+    const int64 n = DatumGetInt64(SPI_getbinval(touched->vals[i], touched->tupdesc, 1, &is_null));
+    for (int k = 0; k < keys; k++) {
+      values[k] = SPI_getbinval(touched->vals[i], touched->tupdesc, k + 2, &nulls[k]);
+      if (returned != nullptr) {
+        values[keys + k] =
+            SPI_getbinval(returned->vals[i], returned->tupdesc, k + 1, &nulls[keys + k]);
+      } else {
+        values[keys + k] = values[k];
+        nulls[keys + k] = nulls[k];
+      }
+    }
+    for (int k = 0; k < late; k++) {
+      values[2 * keys + k] =
+          SPI_getbinval(touched->vals[i], touched->tupdesc, keys + k + 2, &nulls[2 * keys + k]);
+    }
+    if (keys_pending_) keys_pending_->put(n, values, nulls);
+    if (late_pending_) late_pending_->put(n, values + keys, nulls + keys);
+  }
+}
+
+// Executes in a subtransaction.
+void BatchApplier::Try(RowStore& rows, BatchStatement& existing) {
+  const ApplyCounts before = counts_;
+  try {
+    pg::InSubXact([&] { Execute(rows, existing); });
+  } catch (...) {
+    counts_ = before;
+    if (late_pending_) late_pending_->Clear();
+    if (keys_pending_) keys_pending_->Clear();
+    throw;
+  }
+  if (late_pending_) late_rows_->rows().Take(*late_pending_);
+  if (keys_pending_) key_map_->rows().Take(*keys_pending_);
+}
+
 void BatchApplier::Execute(RowStore& rows, BatchStatement& existing) {
   struct {
     uint64 updated;
     uint64 created;
+    bool keys_known;
   } done = pg::Call([&] {
-    decltype(done) written = {0, 0};
+    decltype(done) written = {0, 0, true};
     shown_->show(rows);
+    const uint64 touched = touched_.run(rows.first(), rows.last());
+    SPITupleTable* const touched_rows = touched_.empty() ? nullptr : SPI_tuptable;
     written.updated = existing.run(rows.first(), rows.last());
     written.created = insert_.run(rows.first(), rows.last());
+    // A trigger that drops rows leaves no telling which of the others has which key.
+    written.keys_known = key_map_ == nullptr || written.created == touched;
+    if (touched_rows != nullptr && written.keys_known)
+      note_keys(touched_rows, touched, key_map_ != nullptr ? SPI_tuptable : nullptr);
+    SPI_freetuptable(touched_rows);
     return written;
   });
+  if (!done.keys_known && rows.rows() > 1) throw KeysUnknown();
   if (deferred_) deferred_->Check();
   counts_.updated += static_cast<int64>(done.updated);
   counts_.created += static_cast<int64>(done.created);
@@ -112,12 +174,11 @@ void BatchApplier::Execute(RowStore& rows, BatchStatement& existing) {
 
 void BatchApplier::ApplyRows(RowStore& rows, bool last_first) {
   pg::CheckInterrupts();
-  const ApplyCounts before = counts_;
   try {
-    pg::InSubXact([&] { Execute(rows, update_); });
+    Try(rows, update_);
     return;
+  } catch (const KeysUnknown&) {
   } catch (const pg::PgError& error) {
-    counts_ = before;
     if (!IsRowError(error)) throw;
   }
   if (rows.rows() == 1) {
@@ -134,12 +195,10 @@ void BatchApplier::ApplyRows(RowStore& rows, bool last_first) {
 
 void BatchApplier::ApplyOne(RowStore& row) {
   for (int round = 1;; round++) {
-    const ApplyCounts before = counts_;
     try {
-      pg::InSubXact([&] { Execute(row, update_); });
+      Try(row, update_);
       return;
     } catch (const pg::PgError& error) {
-      counts_ = before;
       if (!IsRowError(error)) throw;
       const bool collides = error.state() == core::sqlstate::kUniqueViolation ||
                             error.state() == core::sqlstate::kExclusionViolation;
@@ -186,7 +245,8 @@ bool BatchApplier::IsOfKey(const pg::PgError& error) {
 // Whether deleting rows and inserting them again comes to the same as updating them: nobody is told
 // of either, no reference follows, nothing is hidden, and the caller may do both.
 bool BatchApplier::MayReplace() {
-  if (!target_.ordinary() || target_.has_children || catalog::RowSecurityApplies(target_.oid)) {
+  if (late_rows_ != nullptr || !target_.ordinary() || target_.has_children ||
+      catalog::RowSecurityApplies(target_.oid)) {
     return false;
   }
   return pg::CatalogQuery(
@@ -205,12 +265,10 @@ bool BatchApplier::MayReplace() {
 // All at once, or not at all.
 bool BatchApplier::ReplaceAll(RowStore& rows) {
   replace_.Prepare();
-  const ApplyCounts before = counts_;
   try {
-    pg::InSubXact([&] { Execute(rows, replace_); });
+    Try(rows, replace_);
     return true;
   } catch (const pg::PgError& error) {
-    counts_ = before;
     if (!IsRowError(error)) throw;
     return false;
   }

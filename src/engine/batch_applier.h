@@ -11,6 +11,8 @@
 #include "engine/apply_statements.h"
 #include "engine/batch_statement.h"
 #include "engine/constraints.h"
+#include "engine/key_map.h"
+#include "engine/late_rows.h"
 #include "engine/row_errors.h"
 #include "engine/row_store.h"
 
@@ -23,10 +25,10 @@ struct ApplyCounts {
   int64 deleted = 0;
 };
 
-struct ApplyOptions {
-  Strategy strategy = Strategy::kSkip;
-  /// As for BuildApplyStatements.
-  bool may_repeat_keys = false;
+struct ApplyOptions : StatementOptions {
+  /// Where `late` columns are noted, and where the keys that are returned; null: nowhere.
+  LateRows* late_rows = nullptr;
+  KeyMap* key_map = nullptr;
   /// Checks deferrable constraints with each batch, so that what they find is a row's error. Not
   /// where a later row may be what satisfies them.
   bool check_deferred = false;
@@ -61,6 +63,8 @@ class BatchApplier : public BatchSink {
   /// Rows that collide with a unique value of another row are put aside by Apply(): that row may
   /// itself be about to change.
   void Settle() override;
+  /// The batch, for who fills it by another way than put_row().
+  RowStore& incoming() { return incoming_; }
   int64 postponed() const { return postponed_.rows(); }
 
  private:
@@ -71,7 +75,9 @@ class BatchApplier : public BatchSink {
   void WithRows(RowStore& rows, Body body);
   void ApplyRows(RowStore& rows, bool last_first);
   void ApplyOne(RowStore& row);
+  void Try(RowStore& rows, BatchStatement& existing);
   void Execute(RowStore& rows, BatchStatement& existing);
+  void note_keys(SPITupleTable* touched, uint64 count, SPITupleTable* returned);
   bool ReplaceAll(RowStore& rows);
   bool MayReplace();
   bool IsOfKey(const pg::PgError& error);
@@ -83,7 +89,11 @@ class BatchApplier : public BatchSink {
   std::optional<DeferrableConstraints> deferred_;
   RowErrors& errors_;
   ApplyCounts& counts_;
-  BatchStatement update_, insert_, key_json_, exists_, replace_;
+  BatchStatement update_, insert_, key_json_, exists_, replace_, touched_;
+  LateRows* late_rows_;
+  KeyMap* key_map_;
+  // What is to be noted of the rows that are being written.
+  std::optional<RowStore> late_pending_, keys_pending_;
   std::optional<std::vector<std::string>> key_indexes_;
   RowStore incoming_;
   RowStore postponed_;         // put aside for Settle()

@@ -9,13 +9,17 @@ namespace {
 constexpr int kBatchMemory = 16 * 1024;
 // As many rows as an error message should list.
 constexpr size_t kListed = 5;
+
+StatementOptions Overwriting() {
+  StatementOptions options;
+  options.strategy = Strategy::kOverwrite;
+  return options;
+}
 }  // namespace
 
 BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, ApplyCounts& counts)
-    : BatchCounter(target, columns,
-                   BuildApplyStatements(target, columns, options.strategy, options.may_repeat_keys),
-                   counts) {}
+    : BatchCounter(target, columns, BuildApplyStatements(target, columns, options), counts) {}
 
 BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                            ApplyStatements statements, ApplyCounts& counts)
@@ -45,8 +49,8 @@ void BatchCounter::Apply() {
 
 BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<size_t>& columns,
                              Unequal& unequal)
-    : BatchVerifier(target, columns,
-                    BuildApplyStatements(target, columns, Strategy::kOverwrite, false), unequal) {}
+    : BatchVerifier(target, columns, BuildApplyStatements(target, columns, Overwriting()),
+                    unequal) {}
 
 BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<size_t>& columns,
                              ApplyStatements statements, Unequal& unequal)

@@ -37,6 +37,16 @@ DeferrableConstraints::DeferrableConstraints(const std::vector<Oid>& tables) {
   }
 }
 
+bool DeferrableConstraints::Defer(const std::string& schema, const std::string& name) {
+  const auto others = pg::CatalogQuery(
+      "SELECT FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace "
+      "WHERE n.nspname = $1 AND c.conname = $2 AND NOT c.condeferrable",
+      {pg::Param::OfName(schema), pg::Param::OfName(name)});
+  if (!others.empty()) return false;
+  Set({{schema, name}}, true);
+  return true;
+}
+
 void DeferrableConstraints::Check() const {
   Set(all_, false);
   Set(initially_deferred_, true);

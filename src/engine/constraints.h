@@ -16,6 +16,9 @@ class DeferrableConstraints {
   /// Checks now what is still to be checked of them. Raises the violation. Constraints that are
   /// initially deferred are deferred again afterwards.
   void Check() const;
+  /// Defers a constraint. False where another one of that name and schema, which cannot be told
+  /// from it, is not deferrable.
+  static bool Defer(const std::string& schema, const std::string& name);
   bool empty() const { return all_.empty(); }
 
  private:

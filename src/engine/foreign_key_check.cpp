@@ -36,8 +36,13 @@ std::string EachNotNull(const ForeignKeyRule& rule, const char* between) {
 
 // "FROM ... WHERE ...": the rows that violate the foreign key.
 std::string Violations(const ForeignKeyRule& rule) {
-  std::string missing =
-      Cat("NOT EXISTS (SELECT FROM ", rule.referenced_name, " AS p WHERE ", rule.match, ")");
+  std::vector<std::string> referenced, referencing;
+  for (size_t i = 0; i < rule.columns.size(); i++) {
+    referenced.push_back(Cat("p.", rule.referenced_columns[i]));
+    referencing.push_back(Cat("c.", rule.columns[i]));
+  }
+  std::string missing = Cat("NOT EXISTS (SELECT FROM ", rule.referenced_name, " AS p WHERE ",
+                            catalog::MatchKeys(rule, referenced, referencing), ")");
   const std::string all = EachNotNull(rule, " AND ");
   if (rule.match_full && rule.columns.size() > 1) {
     missing = Cat("(", EachNotNull(rule, " OR "), ") AND (NOT (", all, ") OR ", missing, ")");

@@ -355,7 +355,8 @@ class JsonImport {
 
 }  // namespace
 
-void RequireStrategyPossible(const catalog::Table& target, Strategy strategy) {
+void RequireStrategyPossible(const catalog::Table& target, Strategy strategy,
+                             const std::vector<size_t>& kept_keys) {
   const bool needs_key = strategy != Strategy::kSkip && strategy != Strategy::kAppend;
   if (needs_key && !target.row_key) {
     throw Error(sqlstate::kInvalidForeignKey,
@@ -366,6 +367,7 @@ void RequireStrategyPossible(const catalog::Table& target, Strategy strategy) {
   if (strategy != Strategy::kAppend || !target.primary_key) return;
   for (size_t position : target.primary_key->columns) {
     if (target.columns[position].has_default()) continue;
+    if (std::find(kept_keys.begin(), kept_keys.end(), position) != kept_keys.end()) continue;
     throw Error(sqlstate::kFeatureNotSupported,
                 Cat("cannot append to table \"", target.name.ForMessage(), "\""))
         .WithDetail(Cat("Key column \"", target.columns[position].name,

@@ -102,6 +102,11 @@ void RowStore::Split(RowStore* lower, RowStore* upper) {
   });
 }
 
+void RowStore::Take(RowStore& other) {
+  other.Split(this, nullptr);
+  other.Clear();
+}
+
 void RowStore::show(RowStore& other) {
   if (other.store_ == nullptr) other.begin();
   registered_->reldata = other.store_;

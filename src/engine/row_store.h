@@ -43,6 +43,8 @@ class RowStore {
 
   /// Copies a row in. For leaves.
   void put(int64 n, Datum* values, bool* nulls);
+  /// Copies the rows of `other` in, which are like these, and empties it.
+  void Take(RowStore& other);
   /// Adds the rows of a query whose columns are those of the store, read with a snapshot of its
   /// own. SPI must be connected.
   void Fill(const std::string& sql);

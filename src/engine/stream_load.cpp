@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "engine/batch_reader.h"
+#include "engine/key_translator.h"
 #include "pg/encoding.h"
 #include "pg/subxact.h"
 #include "rows/decoder.h"
@@ -160,6 +161,11 @@ ApplyOptions OptionsOf(const LoadRequest& request) {
   ApplyOptions options;
   options.strategy = request.strategy;
   options.may_repeat_keys = !request.unique_by_key;
+  options.kept_keys = request.kept_keys;
+  options.late_rows = request.late_rows;
+  options.key_map = request.key_map;
+  options.return_keys = request.key_map != nullptr;
+  if (request.late_rows != nullptr) options.late = request.late_rows->columns();
   return options;
 }
 }  // namespace
@@ -184,7 +190,12 @@ int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
 
 void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts) {
   BatchApplier applier(*request.target, request.columns, OptionsOf(request), errors, counts);
-  ReadStream(request, feed, errors, applier);
+  if (request.translations.empty()) {
+    ReadStream(request, feed, errors, applier);
+    return;
+  }
+  KeyTranslator translator(*request.target, request.columns, request.translations, applier, errors);
+  ReadStream(request, feed, errors, translator);
 }
 
 void CountBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors,

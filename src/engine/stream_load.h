@@ -37,6 +37,12 @@ struct LoadRequest {
   bool unique_by_key = true;
   /// As sets, in the end, under locks that are held already: no trigger of theirs will fire.
   bool foreign_keys_are_checked = false;
+  /// As for StatementOptions, ApplyOptions.
+  std::vector<size_t> kept_keys;
+  LateRows* late_rows = nullptr;
+  KeyMap* key_map = nullptr;
+  /// Of foreign keys whose values change before the rows are written.
+  std::vector<const KeyTranslation*> translations;
   /// Called after each frame with its rows and bytes.
   std::function<void(int64 rows, int64 bytes)> progress;
 };

@@ -2,21 +2,17 @@
 
 #include <algorithm>
 
-#include "catalog/create_table.h"
 #include "catalog/shareable.h"
 #include "catalog/table.h"
-#include "core/dependency_order.h"
 #include "core/text.h"
 #include "core/waiter.h"
 #include "engine/batch_reader.h"
 #include "engine/bulk_load.h"
-#include "engine/column_map.h"
 #include "engine/constraints.h"
-#include "engine/json_import.h"
-#include "engine/mirror.h"
 #include "engine/row_errors.h"
 #include "engine/sequences.h"
 #include "engine/skipped_triggers.h"
+#include "engine/transfer_plan.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -36,155 +32,34 @@ namespace {
 
 // Below this, building the indexes anew costs more than keeping them up.
 constexpr int64 kBulkRows = 5000;
-constexpr int64 kDefaultBatchRows = 10000;
-
-// One table on its way.
-struct Job {
-  std::string remote_name;
-  core::OpenedTable remote;
-  catalog::Table local;
-  Strategy strategy;
-  std::vector<MappedColumn> columns;
-  bool in_cycle = false;
-  bool missing = false;  // here; only in a dry run is it not created
-  std::unique_ptr<DoomedRows> doomed;
-  TableOutcome outcome;
-};
 
 class Transfer {
  public:
-  Transfer(TableSource& source, TransferObserver& observer, const TransferOptions& options)
-      : source_(source), report_(observer), options_(options) {}
+  Transfer(TableSource& source, TransferObserver& observer, const std::vector<TableRequest>& tables,
+           const TransferOptions& options)
+      : source_(source),
+        report_(observer),
+        options_(options),
+        plan_(source, observer, tables, options) {}
 
-  std::vector<TableOutcome> Run(const std::vector<TableRequest>& tables) {
-    if (!options_.dry_run) pg::Call([] { PreventCommandIfReadOnly("a transfer"); });
-    Prepare(tables);
-    Order();
+  std::vector<TableOutcome> Run() {
     SkipTriggers();
     FindDoomed();
-    for (size_t i : order_)
-      Measured(jobs_[i], [&] { options_.dry_run ? Count(jobs_[i]) : Load(jobs_[i]); });
+    for (Job* job : plan_.jobs())
+      Measured(*job, [&] { options_.dry_run ? Count(*job) : Load(*job); });
     if (!options_.dry_run) {
+      FillIn();
       DeleteDoomed();
       Finish();
       Verify();
     }
     std::vector<TableOutcome> outcomes;
-    for (size_t i : order_)
-      outcomes.push_back(std::move(jobs_[i].outcome));
+    for (Job* job : plan_.jobs())
+      outcomes.push_back(std::move(job->outcome));
     return outcomes;
   }
 
  private:
-  // Names all tables to the peer and gets their counterparts here ready, before any row moves.
-  void Prepare(const std::vector<TableRequest>& tables) {
-    report_.Phase("opening");
-    std::vector<std::string> names;
-    for (const TableRequest& table : tables)
-      names.push_back(table.remote);
-    std::vector<core::OpenedTable> opened = source_.Open(names);
-    for (size_t i = 0; i < tables.size(); i++) {
-      Job job;
-      job.remote_name = tables[i].remote;
-      job.remote = std::move(opened[i]);
-      job.strategy = StrategyFor(tables[i].remote);
-      const catalog::TableName name =
-          catalog::ParseTableName(tables[i].local.value_or(tables[i].remote));
-      RequireVerifiable(job);
-      FindLocal(name, &job);
-      RequireDistinct(job);
-      jobs_.push_back(std::move(job));
-    }
-  }
-
-  Strategy StrategyFor(const std::string& table) const {
-    const catalog::TableName name = catalog::ParseTableName(table);
-    for (const auto& [key, strategy] : options_.strategies) {
-      if (catalog::ParseTableName(key) == name) return strategy;
-    }
-    return options_.strategy;
-  }
-
-  void RequireVerifiable(const Job& job) const {
-    if (!options_.verify || job.strategy == Strategy::kOverwrite ||
-        job.strategy == Strategy::kMirror) {
-      return;
-    }
-    throw Error(
-        sqlstate::kInvalidParameter,
-        Cat("a transfer with strategy \"", StrategyName(job.strategy), "\" cannot be verified"))
-        .WithDetail("It may leave rows that differ from the peer's.")
-        .WithHint("Use strategy overwrite or mirror.");
-  }
-
-  void RequireDistinct(const Job& job) const {
-    for (const Job& other : jobs_) {
-      if (other.outcome.table != job.outcome.table) continue;
-      throw Error(sqlstate::kInvalidParameter,
-                  Cat("table \"", job.outcome.table, "\" is named twice"));
-    }
-  }
-
-  // The table here, and how the peer's rows fit into it.
-  void FindLocal(const catalog::TableName& name, Job* job) {
-    job->outcome.source = job->remote_name;
-    job->outcome.table = name.Display();
-    job->outcome.dry_run = options_.dry_run;
-    if (options_.dry_run && options_.create_missing_tables &&
-        !OidIsValid(catalog::FindRelation(name))) {
-      job->missing = true;
-      return;
-    }
-    job->local = LocalTable(name, job->remote);
-    job->columns = MapColumns(job->remote.info, job->local, options_.drop_extra_columns);
-    RequireStrategyPossible(job->local, job->strategy);
-    if (job->strategy != Strategy::kMirror) return;
-    RequireMirrorPossible(job->local, job->remote.complete, RequestOf(*job).columns);
-  }
-
-  catalog::Table LocalTable(const catalog::TableName& name, const core::OpenedTable& remote) {
-    if (remote.has_children) {
-      pg::Call([&] {
-        ereport(NOTICE, (errmsg("rows of tables that inherit from the peer's table \"%s\" are not "
-                                "included",
-                                remote.info.name.c_str())));
-      });
-    }
-    Oid oid = catalog::FindRelation(name);
-    if (!OidIsValid(oid)) {
-      if (!options_.create_missing_tables) {
-        throw Error(sqlstate::kUndefinedTable,
-                    Cat("table \"", name.ForMessage(), "\" does not exist"))
-            .WithHint("Create it, or pass create_missing_tables => true.");
-      }
-      report_.Phase("creating tables");
-      std::vector<std::string> left_out;
-      oid = catalog::CreateTable(name, remote.info, &left_out);
-      catalog::NoticeLeftOut(name, left_out);
-    }
-    catalog::Table table = catalog::ReadTable(oid);
-    catalog::RequireTransferable(table);
-    return table;
-  }
-
-  // By the foreign keys of the tables here, which is where they have to hold.
-  void Order() {
-    std::vector<std::vector<size_t>> references(jobs_.size());
-    for (size_t i = 0; i < jobs_.size(); i++) {
-      for (const catalog::ForeignKey& key : jobs_[i].local.foreign_keys) {
-        for (size_t j = 0; j < jobs_.size(); j++) {
-          if (jobs_[j].local.oid == key.referenced) references[i].push_back(j);
-        }
-      }
-    }
-    for (const auto& group : core::DependencyOrder(references)) {
-      for (size_t i : group) {
-        jobs_[i].in_cycle = group.size() > 1;
-        order_.push_back(i);
-      }
-    }
-  }
-
   // The rows of the columns that a request asks for.
   std::unique_ptr<RowFeed> FeedFor(const Job& job, const LoadRequest& columns) {
     core::RowsRequest request;
@@ -198,48 +73,9 @@ class Transfer {
     return source_.Rows(request);
   }
 
-  LoadRequest RequestOf(const Job& job) {
-    LoadRequest request;
-    request.target = &job.local;
-    for (const MappedColumn& column : job.columns) {
-      request.columns.push_back(column.local);
-      request.binary.push_back(column.binary);
-    }
-    request.strategy = job.strategy;
-    request.batch_rows = options_.batch_size.value_or(kDefaultBatchRows);
-    request.unique_by_key = UniqueByKey(job);
-    request.foreign_keys_are_checked = skipped_triggers_.has_value();
+  LoadRequest WithProgress(LoadRequest request) {
     request.progress = [this](int64 rows, int64 bytes) { report_.Advance(rows, bytes); };
     return request;
-  }
-
-  LoadRequest KeyRequestOf(const Job& job) {
-    LoadRequest request = RequestOf(job);
-    request.columns = job.local.row_key->columns;
-    request.binary.clear();
-    for (size_t position : request.columns) {
-      for (const MappedColumn& column : job.columns) {
-        if (column.local == position) request.binary.push_back(column.binary);
-      }
-    }
-    return request;
-  }
-
-  // The peer's rows cannot have one key twice if its own key is among the columns of ours, and what
-  // is equal for us is equal for the peer.
-  static bool UniqueByKey(const Job& job) {
-    const catalog::Key* key = MatchKey(job.local, job.strategy);
-    if (key == nullptr) return true;
-    const core::TableInfo& remote = job.remote.info;
-    return !remote.primary_key.empty() &&
-           std::all_of(remote.primary_key.begin(), remote.primary_key.end(),
-                       [&](const std::string& name) {
-                         const size_t position = job.local.PositionOf(name);
-                         const core::ColumnInfo* theirs = remote.FindColumn(name);
-                         return position < job.local.columns.size() && theirs != nullptr &&
-                                job.local.IsExactKeyColumn(position) &&
-                                theirs->base_type == job.local.columns[position].facts.base_name;
-                       });
   }
 
   // Adds what `work` takes to the table's outcome.
@@ -263,12 +99,12 @@ class Transfer {
   // done.
   void FindDoomed() {
     int64 total = 0;
-    for (size_t i : order_) {
-      Job& job = jobs_[i];
+    for (Job* const next : plan_.jobs()) {
+      Job& job = *next;
       if (job.strategy != Strategy::kMirror || job.missing) continue;
       Measured(job, [&] {
         report_.Phase("comparing keys");
-        const LoadRequest request = KeyRequestOf(job);
+        const LoadRequest request = WithProgress(job.KeyRequest(options_));
         job.doomed = std::make_unique<DoomedRows>(job.local);
         job.doomed->Find(request, *FeedFor(job, request));
       });
@@ -285,8 +121,8 @@ class Transfer {
 
   // Children before parents.
   void DeleteDoomed() {
-    for (auto i = order_.rbegin(); i != order_.rend(); ++i) {
-      Job& job = jobs_[*i];
+    for (auto next = plan_.jobs().rbegin(); next != plan_.jobs().rend(); ++next) {
+      Job& job = **next;
       if (job.doomed == nullptr) continue;
       if (job.doomed->count() > 0 && job.outcome.error_count > 0) {
         throw Error(sqlstate::kFeatureNotSupported,
@@ -309,7 +145,7 @@ class Transfer {
       CountRows(job);
       return;
     }
-    const LoadRequest request = RequestOf(job);
+    const LoadRequest request = WithProgress(job.Request(options_));
     RowErrors errors(options_.max_errors);
     CountBySets(request, *FeedFor(job, request), errors, job.outcome.counts);
     TakeErrors(errors, &job);
@@ -339,8 +175,8 @@ class Transfer {
   // Reads all rows again: what stands here now is what triggers, constraints and others have left.
   void Verify() {
     if (!options_.verify) return;
-    for (size_t i : order_) {
-      Job& job = jobs_[i];
+    for (Job* const next : plan_.jobs()) {
+      Job& job = *next;
       Measured(job, [&] {
         report_.Phase("verifying");
         VerifyTable(job);
@@ -350,7 +186,7 @@ class Transfer {
   }
 
   void VerifyTable(Job& job) {
-    const LoadRequest request = RequestOf(job);
+    const LoadRequest request = WithProgress(job.Request(options_));
     Unequal unequal;
     BatchVerifier verifier(job.local, request.columns, unequal);
     RowErrors errors(std::nullopt);
@@ -376,12 +212,13 @@ class Transfer {
   }
 
   void Load(Job& job) {
-    const LoadRequest request = RequestOf(job);
+    const LoadRequest request = WithProgress(job.Request(options_));
     const auto feed = FeedFor(job, request);
     RowErrors errors(options_.max_errors);
     report_.Phase("copying");
     const std::string refusal = BulkRefusal(job, request, *feed);
     if (!refusal.empty()) {
+      if (!job.unresolved.empty()) RefuseCycle(job);
       pg::Call([&] {
         ereport(DEBUG1, (errmsg_internal("sync: table \"%s\" is not loaded in bulk: %s",
                                          job.local.name.name.c_str(), refusal.c_str())));
@@ -398,7 +235,8 @@ class Transfer {
   std::string BulkRefusal(Job& job, const LoadRequest& request, RowFeed& feed) {
     if (options_.online) return "mode is online";
     const int64 rows = job.remote.row_estimate.value_or(kBulkRows);
-    if (rows < kBulkRows && !job.in_cycle) return "it is small";
+    if (rows < kBulkRows && job.unresolved.empty()) return "it is small";
+    if (job.key_map != nullptr || !job.translations.empty()) return "keys get new values";
     // Foreign keys are checked as sets at the end, where a row at fault cannot be left out.
     if (!skipped_triggers_ && options_.max_errors != 0 && !job.local.foreign_keys.empty() &&
         !job.in_cycle) {
@@ -414,9 +252,35 @@ class Transfer {
     if (!options_.skip_triggers || options_.dry_run) return;
     report_.Phase("locking");
     std::vector<const catalog::Table*> tables;
-    for (const Job& job : jobs_)
-      tables.push_back(&job.local);
+    for (const Job* job : plan_.jobs())
+      tables.push_back(&job->local);
     skipped_triggers_.emplace(tables);
+  }
+
+  [[noreturn]] static void RefuseCycle(const Job& job) {
+    throw Error(sqlstate::kFeatureNotSupported,
+                Cat("foreign keys of table \"", job.local.name.ForMessage(), "\" form a cycle"))
+        .WithDetail(Cat("Foreign key ", job.unresolved,
+                        " is not deferrable, cannot be made so by the current role in this mode, "
+                        "and its columns cannot be filled in afterwards."))
+        .WithHint("Use triggers => 'skip', or make the constraint deferrable.");
+  }
+
+  // The rows are there now that the columns refer to which were left null.
+  void FillIn() {
+    for (Job* const job : plan_.jobs()) {
+      if (job->late_rows == nullptr) continue;
+      std::vector<const KeyTranslation*> translations;
+      for (const KeyTranslation& translation : job->late_translations)
+        translations.push_back(&translation);
+      Measured(*job, [&] {
+        report_.Phase("filling in references");
+        job->late_rows->FillIn(job->strategy, translations);
+      });
+    }
+    for (Job* const job : plan_.jobs()) {
+      if (job->key_map != nullptr) job->key_map->rows().Clear();
+    }
   }
 
   void Finish() {
@@ -424,16 +288,16 @@ class Transfer {
     report_.Phase("checking constraints");
     foreign_keys_.Check();
     std::vector<Oid> tables;
-    for (const Job& job : jobs_)
-      tables.push_back(job.local.oid);
+    for (const Job* job : plan_.jobs())
+      tables.push_back(job->local.oid);
     DeferrableConstraints(tables).Check();
+    plan_.RestoreConstraints();
   }
 
   TableSource& source_;
   TransferObserver& report_;
   const TransferOptions& options_;
-  std::vector<Job> jobs_;
-  std::vector<size_t> order_;
+  TransferPlan plan_;
   PendingForeignKeys foreign_keys_;
   std::optional<SkippedTriggers> skipped_triggers_;
 };
@@ -443,7 +307,8 @@ class Transfer {
 std::vector<TableOutcome> TransferTables(TableSource& source, TransferObserver& observer,
                                          const std::vector<TableRequest>& tables,
                                          const TransferOptions& options) {
-  return Transfer(source, observer, options).Run(tables);
+  if (!options.dry_run) pg::Call([] { PreventCommandIfReadOnly("a transfer"); });
+  return Transfer(source, observer, tables, options).Run();
 }
 
 }  // namespace pgsync::engine

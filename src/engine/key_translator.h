@@ -1,0 +1,36 @@
+// Incoming rows whose foreign keys get new values before they are written.
+#pragma once
+
+#include <vector>
+
+#include "engine/batch_applier.h"
+#include "engine/key_map.h"
+
+namespace pgsync::engine {
+
+class KeyTranslator : public BatchSink {
+ public:
+  /// `applier` takes rows with these columns. Rows that refer to what has not arrived are errors.
+  KeyTranslator(const catalog::Table& target, const std::vector<size_t>& columns,
+                std::vector<const KeyTranslation*> translations, BatchApplier& applier,
+                RowErrors& errors);
+
+  void put_row(int64 position, Datum* values, bool* nulls) override {
+    raw_.put(position, values, nulls);
+  }
+  int64 pending() const override { return raw_.rows(); }
+  void Apply() override;
+  void Settle() override { applier_.Settle(); }
+
+ private:
+  void RefuseIncomplete(const TranslationJoins& translated);
+
+  const catalog::Table& target_;
+  const std::vector<size_t>& columns_;
+  std::vector<const KeyTranslation*> translations_;
+  BatchApplier& applier_;
+  RowErrors& errors_;
+  RowStore raw_;
+};
+
+}  // namespace pgsync::engine

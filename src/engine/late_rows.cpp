@@ -1,0 +1,86 @@
+#include "engine/late_rows.h"
+
+#include "core/text.h"
+#include "pg/query.h"
+
+extern "C" {
+#include "executor/spi.h"
+}
+
+namespace pgsync::engine {
+
+using catalog::QuoteIdentifier;
+using core::Cat;
+
+namespace {
+
+constexpr char kLateRelation[] = "pgsync_late";
+constexpr int kLateMemory = 8 * 1024;  // kB
+
+uint64 Run(const std::string& sql) {
+  const char* text = sql.c_str();
+  return pg::Call([&] {
+    const int result = SPI_execute(text, false, 0);
+    if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
+    return SPI_processed;
+  });
+}
+
+}  // namespace
+
+LateRows::LateRows(const catalog::Table& target, std::vector<size_t> columns)
+    : target_(target),
+      columns_(std::move(columns)),
+      rows_(kLateRelation, target, KeyAnd(target, columns_), kLateMemory) {}
+
+std::vector<size_t> LateRows::KeyAnd(const catalog::Table& target,
+                                     const std::vector<size_t>& columns) {
+  std::vector<size_t> both = target.row_key->columns;
+  both.insert(both.end(), columns.begin(), columns.end());
+  return both;
+}
+
+void LateRows::FillIn(Strategy strategy, const std::vector<const KeyTranslation*>& translations) {
+  if (rows_.rows() == 0) return;
+  const catalog::Key& key = *target_.row_key;
+  const auto came = [&](size_t position) {
+    size_t i = 0;
+    while (columns_.at(i) != position)
+      i++;
+    return Cat("s.c", key.columns.size() + i);
+  };
+  const TranslationJoins translated(translations, came);
+
+  std::vector<std::string> sets, local, values, matches;
+  for (size_t position : columns_) {
+    const std::string name = QuoteIdentifier(target_.columns[position].name);
+    std::string value = translated.Value(target_, position);
+    if (value.empty()) value = came(position);
+    if (strategy == Strategy::kMerge) value = Cat("COALESCE(", value, ", t.", name, ")");
+    sets.push_back(Cat(name, " = ", value));
+    local.push_back(Cat("t.", name));
+    values.push_back(value);
+  }
+  for (size_t i = 0; i < key.columns.size(); i++) {
+    matches.push_back(Cat("t.", QuoteIdentifier(target_.columns[key.columns[i]].name), " OPERATOR(",
+                          key.Operator(catalog::Comparison::kEqual, i), ") s.c", i));
+  }
+  pg::WithSpi([&] {
+    rows_.Register();
+    translated.Register();
+    if (!translations.empty() && Run(Cat("SELECT FROM ", kLateRelation, " AS s", translated.joins(),
+                                         " WHERE NOT (", translated.complete(), ") LIMIT 1")) > 0) {
+      throw core::Error(core::sqlstate::kForeignKeyViolation,
+                        Cat("rows of table \"", target_.name.ForMessage(),
+                            "\" refer to rows that have not arrived"));
+    }
+    (void)Run(Cat("UPDATE ", target_.FromClause(), " AS t SET ", core::Join(sets, ", "), " FROM ",
+                  kLateRelation, " AS s", translated.joins(), " WHERE ",
+                  core::Join(matches, " AND "), " AND ",
+                  QuoteIdentifier(catalog::ExtensionSchema()), "._sync_differ(ROW(",
+                  core::Join(local, ", "), "), ROW(", core::Join(values, ", "), "))"));
+  });
+  rows_.Clear();
+}
+
+}  // namespace pgsync::engine
