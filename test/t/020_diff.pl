@@ -384,7 +384,7 @@ SQL
 	}
 	my $expected = $what eq 'with a key' ? "delete|150000|\nupdate|300000|300000" : "delete|150000|\ndelete|300000|\ninsert||300000";
 	is(finished($session) =~ s/\n\z//r, $expected, "300000 rows $what") or diag($session->{err});
-	cmp_ok($peak - $base, '<', 24 * 1024, "in little memory ($what)");
+	cmp_ok($peak - $base, '<', 12 * 1024, "in little memory ($what)");
 	note("$what: from $base kB to $peak kB");
 	is($b->safe_psql('postgres', q(SELECT count(*) FROM pg_ls_tmpdir())), '0', "no file is left ($what)");
 }
