@@ -1,10 +1,13 @@
 #include "client/table_pair.h"
 
+#include <algorithm>
+
 #include "catalog/shareable.h"
 #include "core/text.h"
 #include "pg/settings.h"
 
 extern "C" {
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "storage/lmgr.h"
 }
@@ -35,6 +38,23 @@ void RequireSameColumns(const core::TableInfo& remote, const catalog::Table& loc
               Cat("table \"", local.name.ForMessage(), "\" and the peer's have different columns"))
       .WithDetail(core::Join(sentences, " "))
       .WithHint("See sync_compare_schema().");
+}
+
+// Types without a collation, the order of whose values no version has ever changed.
+bool OrderedAlike(Oid type) {
+  switch (type) {
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case NUMERICOID:
+    case UUIDOID:
+    case DATEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+      return true;
+    default:
+      return false;
+  }
 }
 
 void NoticeInheritance(const TablePair& pair) {
@@ -82,6 +102,23 @@ engine::LoadRequest TablePair::LoadRequest() const {
     request.binary.push_back(column.binary);
   }
   return request;
+}
+
+bool TablePair::SameOrder() const {
+  const auto& key = local.primary_key;
+  const auto& theirs = remote.info.primary_key;
+  if (!key || key->columns.size() != theirs.size()) return false;
+  for (size_t i = 0; i < theirs.size(); i++) {
+    const size_t position = key->columns[i];
+    const catalog::Column& column = local.columns[position];
+    const auto mapped = std::find_if(columns.begin(), columns.end(), [&](const auto& candidate) {
+      return candidate.local == position;
+    });
+    // In binary form go only those that are of the same type on both sides.
+    if (mapped == columns.end() || !mapped->binary || column.name != theirs[i]) return false;
+    if (!OrderedAlike(column.facts.base)) return false;
+  }
+  return true;
 }
 
 TablePair OpenPair(Peer& peer, const std::string& remote, const std::optional<std::string>& local) {

@@ -25,6 +25,8 @@ struct TablePair {
   /// What to ask the peer for, and what to expect then.
   core::RowsRequest RowsRequest() const;
   engine::LoadRequest LoadRequest() const;
+  /// Both sides have the same primary key, and it has the same order on every server.
+  bool SameOrder() const;
 };
 
 /// Opens the peer's table and finds the local one (nullopt: of the same name). Raises 42P01 where

@@ -15,6 +15,12 @@
 // compared as multisets: 2 against 3 equal rows is one row too few.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "engine/stream_load.h"
 
 extern "C" {
@@ -48,13 +54,25 @@ struct CompareCounts {
   int64 repeated = 0;  ///< rows of the peer whose key a later one had again
 };
 
-/// Whether rows are matched by the key (Table::row_key), or compared as multisets.
-bool ComparedByKey(const LoadRequest& request);
+/// The columns by which rows are matched; none: they are compared as multisets.
+std::vector<std::string> ComparedKey(const LoadRequest& request);
 
 /// Compares the whole stream with the whole table under the active snapshot (what the transaction
 /// itself wrote since that was taken is not seen). Of the request the strategy and the size of
 /// batches mean nothing. Raises 08P01 where the stream is malformed, and the error of a value that
 /// a local column's type refuses, with the position of its row.
 CompareCounts CompareRows(const LoadRequest& request, RowFeed& feed, CompareVisitor& visitor);
+
+/// A stream of the rows whose keys are behind `after` (a JSON object; nullopt: all), in the order
+/// of the key if either is given, at most `limit` of them.
+using FeedOfRange = std::function<std::unique_ptr<RowFeed>(const std::optional<std::string>& after,
+                                                           std::optional<int64> limit)>;
+
+/// The same for a visitor that is likely to have enough soon: the peer is asked for some pages
+/// first, and for all the rest only then. It must have the local key as its own, without nulls and
+/// repetitions, and the key's order must be the same on both sides; 08P01 where it turns out not to
+/// be.
+CompareCounts CompareInPages(const LoadRequest& request, const FeedOfRange& range,
+                             CompareVisitor& visitor);
 
 }  // namespace pgsync::engine

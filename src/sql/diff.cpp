@@ -4,7 +4,7 @@
 #include "client/schema_comparison.h"
 #include "client/table_pair.h"
 #include "engine/compare.h"
-#include "rows/json_rows.h"
+#include "rows/row_object.h"
 #include "sql/function.h"
 #include "sql/results.h"
 
@@ -15,42 +15,6 @@ extern "C" {
 namespace pgsync::sql {
 
 namespace {
-
-// A row as a jsonb object that outlives the next one.
-class RowObject : public rows::JsonRows {
- public:
-  using JsonRows::JsonRows;
-
-  // A leaf; the object is in the current context.
-  Jsonb* make(TupleTableSlot* slot) {
-    take_row(slot);
-    return object_;
-  }
-
- protected:
-  void take_object(Jsonb* object) override {
-    object_ = static_cast<Jsonb*>(palloc(VARSIZE(object)));
-    memcpy(object_, object, VARSIZE(object));
-  }
-
- private:
-  Jsonb* object_ = nullptr;
-};
-
-// The members of a row's object that make up its key.
-Jsonb* key_of(Jsonb* row, const std::vector<std::string>& names) {
-  JsonbParseState* state = nullptr;
-  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
-  for (const std::string& column : names) {
-    JsonbValue name, value;
-    rows::set_json_string(&name, column.data(), column.size());
-    (void)getKeyJsonValueFromContainer(&row->root, column.data(), static_cast<int>(column.size()),
-                                       &value);
-    pushJsonbValue(&state, WJB_KEY, &name);
-    pushJsonbValue(&state, WJB_VALUE, &value);
-  }
-  return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
-}
 
 // The differences as rows of the function's result.
 class DiffRows : public engine::CompareVisitor {
@@ -70,14 +34,14 @@ class DiffRows : public engine::CompareVisitor {
  private:
   void put(const char* kind, Jsonb* local, Jsonb* remote) {
     if (left_) --*left_;
-    Jsonb* key = key_.empty() ? nullptr : key_of(local != nullptr ? local : remote, key_);
+    Jsonb* key = key_.empty() ? nullptr : rows::members_of(local != nullptr ? local : remote, key_);
     Datum values[] = {CStringGetTextDatum(kind), PointerGetDatum(key), PointerGetDatum(local),
                       PointerGetDatum(remote)};
     bool nulls[] = {false, key == nullptr, local == nullptr, remote == nullptr};
     tuplestore_putvalues(result_->setResult, result_->setDesc, values, nulls);
   }
 
-  RowObject row_;
+  rows::RowObject row_;
   std::vector<std::string> key_;
   std::optional<int64> left_;  // how many more rows are wanted
   ReturnSetInfo* result_;
@@ -105,14 +69,19 @@ PGSYNC_FUNCTION(pgsync_diff) {
   std::vector<const catalog::Column*> columns;
   for (size_t position : request.columns)
     columns.push_back(&pair.local.columns[position]);
-  std::vector<std::string> key;
-  if (engine::ComparedByKey(request)) {
-    for (size_t position : pair.local.row_key->columns)
-      key.push_back(pair.local.columns[position].name);
+  DiffRows rows(columns, engine::ComparedKey(request), limit, result.info());
+  const auto range = [&](const std::optional<std::string>& after,
+                         std::optional<int64> rows_at_most) {
+    core::RowsRequest of_peer = pair.RowsRequest();
+    of_peer.after = after;
+    of_peer.limit = rows_at_most;
+    return handle.peer().Rows(of_peer);
+  };
+  if (limit && pair.SameOrder()) {
+    engine::CompareInPages(request, range, rows);
+  } else {
+    engine::CompareRows(request, *range(std::nullopt, std::nullopt), rows);
   }
-  DiffRows rows(columns, std::move(key), limit, result.info());
-  const auto feed = handle.peer().Rows(pair.RowsRequest());
-  engine::CompareRows(request, *feed, rows);
   return result.Done();
 }
 

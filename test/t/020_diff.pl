@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 # The two sides agree in no setting that shapes text.
-my $a = new_sync_node('sender', init => { allows_streaming => 1 }, conf => "max_connections = 30\nsync.max_connections = 10\n");
+my $a = new_sync_node('sender', init => { allows_streaming => 1 }, conf => "max_connections = 30\nsync.max_connections = 10\nsync.max_sessions = 1000\n");
 my $b = new_sync_node('receiver', conf => <<'CONF');
 datestyle = 'sql, dmy'
 timezone = 'Asia/Kathmandu'
@@ -119,6 +119,44 @@ foreach my $case (
 	is(differences("$need CREATE TABLE t (k $type PRIMARY KEY, v int)", "INSERT INTO t VALUES ($there, 1)", "INSERT INTO t VALUES ($there, 1)"), '', "$name: equal");
 }
 is(differences('CREATE TABLE t (k char(5) PRIMARY KEY, v int); INSERT INTO t VALUES ($$ab$$, 1)', 'UPDATE t SET k = $$ab   $$'), '', 'char(n): blanks that do not count');
+
+# With row_limit rows come in pages at first, and no more of them than needed.
+my $many_rows = q(CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i * 10, md5(i::text) FROM generate_series(1, 200000) i;);
+prepare($many_rows, q(UPDATE t SET v = '' WHERE id % 50000 = 10; INSERT INTO t VALUES (5, 'new'), (9999999, 'last')), q(DELETE FROM t WHERE id % 400000 = 20; INSERT INTO t VALUES (10001, 'mine'), (150005, 'mine too')));
+my $all = run_script($b, $a, q(SELECT kind, key, local, remote FROM sync_diff(:c, 't');));
+is(scalar(split /\n/, $all), 49, 'many rows');
+foreach my $limit (1, 2, 3, 10, 48, 49, 50)
+{
+	is(run_script($b, $a, "SELECT kind, key, local, remote FROM sync_diff(:c, 't', row_limit => $limit);"), join("\n", grep { defined } (split /\n/, $all)[ 0 .. $limit - 1 ]), "the first $limit of them");
+}
+my ($few, $half, $whole) = split /\n/, run_script($b, $a, <<'SQL');
+SELECT bytes_in AS before FROM sync_clients() \gset
+SELECT count(*) FROM sync_diff(:c, 't', row_limit => 3) \g /dev/null
+SELECT bytes_in - :before FROM sync_clients();
+SELECT count(*) FROM sync_diff(:c, 't', row_limit => 10) \g /dev/null
+SELECT bytes_in - :before FROM sync_clients();
+SELECT count(*) FROM sync_diff(:c, 't', row_limit => 1000) \g /dev/null
+SELECT bytes_in - :before FROM sync_clients();
+SQL
+cmp_ok($few * 100, '<', $whole, 'a large rest is not read');
+cmp_ok(($half - $few) * 3, '<', $whole, 'nor half of it, if that is enough');
+$a->safe_psql('postgres', 'ALTER SYSTEM SET sync.max_page_rows = 3000');
+$a->reload;
+is(run_script($b, $a, "SELECT kind, key, local, remote FROM sync_diff(:c, 't', row_limit => 40);"), join("\n", (split /\n/, $all)[ 0 .. 39 ]), 'from a peer that allows smaller pages only');
+$a->safe_psql('postgres', 'ALTER SYSTEM RESET sync.max_page_rows');
+$a->reload;
+foreach my $case ([ 'int2', 'i - 2000' ], [ 'int8', 'i * 10000000000 - 7' ], [ 'numeric', q(CASE WHEN i = 4000 THEN 'NaN' ELSE i / 8.0 - 200 END) ], [ 'uuid', 'md5(i::text)::uuid' ], [ 'date', q(CASE WHEN i = 1 THEN '-infinity' WHEN i = 4000 THEN 'infinity' ELSE '0010-01-01 BC'::date + i * 9 END) ],
+	[ 'timestamptz', q(CASE WHEN i = 4000 THEN 'infinity' ELSE '2024-03-31 00:00:00.123457+00'::timestamptz + i * interval '1.000001 minutes' END) ], [ 'timestamp', q('0005-01-01 BC'::timestamp + i * interval '1 day') ],
+	[ 'text', 'i::text' ], [ 'int, PRIMARY KEY (b, a), b', 'i % 10', 'date', q('2024-01-01'::date + i) ])
+{
+	my ($type, $value, $other, $other_value) = @$case;
+	my ($shape, $values) = $other ? ("a $type $other", "$value, $other_value") : ("a $type PRIMARY KEY", $value);
+	prepare("CREATE TABLE t ($shape, v int); INSERT INTO t SELECT $values, i FROM generate_series(1, 4000) i", 'UPDATE t SET v = -v WHERE v % 100 = 0 OR v = 4000', 'DELETE FROM t WHERE v % 700 = 3');
+	my @diffs = split /\n/, run_script($b, $a, q(SELECT kind, key FROM sync_diff(:c, 't');));
+	is(scalar @diffs, 46, "$type: all differences");
+	is(run_script($b, $a, q(SELECT kind, key FROM sync_diff(:c, 't', row_limit => 46);)), join("\n", @diffs), "$type: in pages");
+	is(run_script($b, $a, q(SELECT kind, key FROM sync_diff(:c, 't', row_limit => 30);)), join("\n", @diffs[ 0 .. 29 ]), "$type: the first");
+}
 
 # ---- as multisets --------------------------------------------------------------------------------
 
@@ -342,6 +380,31 @@ hostile('a peer that opens nothing', '08P01', undef, open => http_body(200, '{"t
 	my $port = playing_peer(open => opened(), rows => sub { my ($c) = @_; print $c rows_answer($header . $nulls x 5, 0); close $c; });
 	fails_with($b, "SET work_mem = '64kB'; SELECT count(*) FROM sync_diff(sync_connect('http://localhost:$port', 'ABCDEFGH'), 't')", '08006', undef, 'many rows without a key, cut');
 }
+{
+	# Pages that are none.
+	my $good = $column =~ s/"nullable": true/"nullable": false/r;
+	my $keyed_table = http_body(200, qq({"tables": [{"definition": {"schema": "public", "table": "t", "columns": [$good], "primary_key": ["a"], "kind": "r"}, "complete": true, "size_bytes": 0}]}));
+	# The rows 1 to $count in a whole stream; its end has the XXH3-128 of the payload.
+	my %digests = (1000 => '97e6abe8c7abbf34226db3901e3713d1', 1001 => '96173826cc1349fe3713641c0d9a91cf');
+	my $page = sub {
+		my ($count) = @_;
+		my $rows = frame('D', pack('N', $count) . join '', map { "\0" . pack('N', $_) } 1 .. $count);
+		return rows_answer($header . $rows . frame('E', pack('Q>', $count) . pack('H*', $digests{$count})), 1);
+	};
+	my %pages = (
+		'the same page again' => [ $page->(1000), '08P01', qr/not behind the page before/ ],
+		'more rows than were asked for' => [ $page->(1001), '08P01', qr/more rows than were asked for/ ],
+		'a refusal of every page' => [ http_body(413, '{"error": {"sqlstate": "54000", "message": "too large"}}'), '54000', qr/too large/ ],
+	);
+	foreach my $what (sort keys %pages)
+	{
+		my ($answer, $sqlstate, $text) = @{ $pages{$what} };
+		my $port = playing_peer(open => $keyed_table, rows => $answer);
+		fails_with($b, "SELECT count(*) FROM sync_diff(sync_connect('http://localhost:$port', 'ABCDEFGH'), 't', row_limit => 100000)", $sqlstate, $text, $what);
+	}
+	my $port = playing_peer(open => $keyed_table, rows => $page->(1000));
+	is($b->safe_psql('postgres', "SELECT count(*) FROM sync_diff(sync_connect('http://localhost:$port', 'ABCDEFGH'), 't', row_limit => 999)"), '999', 'a good page');
+}
 stop_fake_peers();
 
 # ---- large tables --------------------------------------------------------------------------------
@@ -360,14 +423,19 @@ sub private_dirty
 	return $sum;
 }
 my $large = q(CREATE TABLE t (id int PRIMARY KEY, v text, w text); INSERT INTO t SELECT i, md5(i::text), repeat('w', 100) FROM generate_series(1, 300000) i; ANALYZE t;);
-foreach my $case ([ 'with a key', $large ], [ 'without a key', $large =~ s/ PRIMARY KEY//r ])
+my $somewhat = q(DELETE FROM t WHERE id = 150000; UPDATE t SET v = '' WHERE id = 300000);
+foreach my $case (
+	[ 'with a key', $large, $somewhat, undef, "delete|150000|1\nupdate|300000|1" ],
+	[ 'without a key', $large =~ s/ PRIMARY KEY//r, $somewhat, undef, "delete|150000|1\ndelete|300000|1\ninsert|300000|1" ],
+	[ 'that are only there', $large, undef, 'DELETE FROM t WHERE id < 300000', 'insert|1|299999' ],
+	[ 'that are only here', $large, 'DELETE FROM t WHERE id < 300000', undef, "delete|1|299998\ndelete|150000|1" ])
 {
-	my ($what, $sql) = @$case;
-	prepare($sql, q(DELETE FROM t WHERE id = 150000; UPDATE t SET v = '' WHERE id = 300000));
+	my ($what, $sql, $there, $here, $expected) = @$case;
+	prepare($sql, $there, $here);
 	my $session = background($b, pull_script($a, <<'SQL'));
 SET application_name = 'comparing';
 SET work_mem = '1MB';
-SELECT kind, local->'id', remote->'id' FROM sync_diff(:c, 't') ORDER BY 1, 2;
+SELECT kind, min(coalesce(local, remote)->>'id'), count(*) FROM sync_diff(:c, 't') GROUP BY kind, CASE WHEN kind = 'delete' AND local->>'id' IN ('150000', '300000') THEN local->>'id' END ORDER BY 1, 2;
 SET application_name = 'compared';
 SQL
 	my ($base, $peak) = (undef, 0);
@@ -382,7 +450,6 @@ SQL
 		select(undef, undef, undef, 0.02);
 		$session->{run}->pump_nb;
 	}
-	my $expected = $what eq 'with a key' ? "delete|150000|\nupdate|300000|300000" : "delete|150000|\ndelete|300000|\ninsert||300000";
 	is(finished($session) =~ s/\n\z//r, $expected, "300000 rows $what") or diag($session->{err});
 	cmp_ok($peak - $base, '<', 12 * 1024, "in little memory ($what)");
 	note("$what: from $base kB to $peak kB");
@@ -401,10 +468,12 @@ foreach my $case ([ 'reading', 0.1 ], [ 'merging', 1.2 ])
 	fails_with($b, "SELECT sync_connect('$url', '$code') AS c \\gset\nSET statement_timeout = '${seconds}s'; SELECT count(*) FROM sync_diff(:c, 't') w, sync_diff(:c, 't') x, sync_diff(:c, 't') y, sync_diff(:c, 't') z;", '57014', undef, "cancelled while $phase");
 	cmp_ok(time - $began, '<', $seconds + 3, "soon ($phase)");
 }
-is(run_script($b, $a, <<'SQL'), "2\n2", 'a savepoint survives it');
-SELECT count(DISTINCT kind) FROM sync_diff(:c, 't');
-DO $$ BEGIN SET LOCAL statement_timeout = '100ms'; PERFORM sync_diff(1, 't'); EXCEPTION WHEN query_canceled THEN NULL; END $$;
-SELECT count(DISTINCT kind) FROM sync_diff(:c, 't');
+is(run_script($b, $a, <<'SQL'), "299999\n299999", 'within a subtransaction, too');
+SELECT count(*) FROM sync_diff(:c, 't');
+SET statement_timeout = '150ms';
+DO $$ BEGIN PERFORM sync_diff(1, 't'); RAISE 'not cancelled'; EXCEPTION WHEN query_canceled THEN NULL; END $$;
+RESET statement_timeout;
+SELECT count(*) FROM sync_diff(:c, 't');
 SQL
 
 # ---- definitions ---------------------------------------------------------------------------------
