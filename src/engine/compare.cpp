@@ -19,6 +19,7 @@ class Comparison : public rows::RowConsumer {
              CompareVisitor& visitor)
       : request_(request),
         visitor_(visitor),
+        in_pages_(range != nullptr),
         layout_(request),
         remote_(request, layout_, feed, range),
         scratch_("sync compared rows"),
@@ -37,6 +38,7 @@ class Comparison : public rows::RowConsumer {
     ScanRequest scan;
     scan.columns = request_.columns;
     scan.ordered = layout_.key() != nullptr;
+    scan.first_rows = in_pages_;
     ScanTable(*request_.target, scan, *this);
     pg::ContextScope memory(scratch_.get());
     pg::Call([&] {
@@ -171,6 +173,7 @@ class Comparison : public rows::RowConsumer {
 
   const LoadRequest& request_;
   CompareVisitor& visitor_;
+  const bool in_pages_;
   ComparedRows layout_;
   RemoteRows remote_;
   Tuplesortstate* local_ = nullptr;  // null: the scan has the order of the key

@@ -44,7 +44,8 @@ bool receive_slot(TupleTableSlot* slot, DestReceiver* self) {
 void start_up(DestReceiver*, int, TupleDesc) {}
 void nothing(DestReceiver*) {}
 
-uint64 run_query(const char* sql, const ScanParam* params, int count, rows::RowConsumer* consumer) {
+uint64 run_query(const char* sql, const ScanParam* params, int count, bool first_rows,
+                 rows::RowConsumer* consumer) {
   ConsumerDest dest = {};
   dest.receiver.receiveSlot = receive_slot;
   dest.receiver.rStartup = start_up;
@@ -59,7 +60,8 @@ uint64 run_query(const char* sql, const ScanParam* params, int count, rows::RowC
     types[i] = params[i].type;
     list->params[i] = {params[i].value, false, PARAM_FLAG_CONST, params[i].type};
   }
-  SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, CURSOR_OPT_PARALLEL_OK);
+  SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types,
+                                       first_rows ? CURSOR_OPT_FAST_PLAN : CURSOR_OPT_PARALLEL_OK);
   if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
   SPIExecuteOptions options = {};
   options.params = list;
@@ -195,7 +197,8 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
       params = KeyParams(table, *request.after, parameters.get());
     }
     rows = pg::Call([&] {
-      return run_query(sql.c_str(), params.data(), static_cast<int>(params.size()), &consumer);
+      return run_query(sql.c_str(), params.data(), static_cast<int>(params.size()),
+                       request.first_rows, &consumer);
     });
   });
   return rows;

@@ -19,6 +19,8 @@ struct ScanRequest {
   bool ordered = false;
   std::optional<int64> limit;
   int64 offset = 0;
+  /// The consumer may be satisfied soon, so the first rows should not wait for all others.
+  bool first_rows = false;
   /// The key behind which to go on, as a JSON object (server encoding): needs a key. Each of the
   /// key's columns must be there.
   std::optional<std::string> after;

@@ -107,5 +107,19 @@ TEST(TableDigestTest, ValuesDoNotRunIntoEachOther) {
   EXPECT_NE(DigestOf({Row({{"a", "1"}})}), DigestOf({Row({{"b", "1"}})}));
 }
 
+TEST(RowDigest, HashOfOneRowIsItsShareOfTheSum) {
+  const std::string row = Row({{"a", "1"}, {"b", std::nullopt}});
+  const RowHash hash = HashRow(row.data(), row.size());
+  TableDigest digest;
+  digest.AddRow(row.data(), row.size());
+  char expected[64];
+  std::snprintf(expected, sizeof(expected), "1:1:%016llx%016llx",
+                static_cast<unsigned long long>(hash.high),
+                static_cast<unsigned long long>(hash.low));
+  EXPECT_EQ(digest.ToString(), expected);
+  EXPECT_EQ(HashRow(row.data(), row.size()).low, hash.low);
+  EXPECT_NE(HashRow(row.data(), row.size() - 1).low, hash.low);
+}
+
 }  // namespace
 }  // namespace pgsync::core
