@@ -215,6 +215,19 @@ is(differences("CREATE TABLE t ($many); INSERT INTO t DEFAULT VALUES", 'INSERT I
 is(differences('CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, repeat(md5(i::text), 100000) FROM generate_series(1, 3) i', 'UPDATE t SET v = v || 1 WHERE id = 2', 'ALTER TABLE t ALTER v SET STORAGE EXTERNAL; UPDATE t SET v = v || $$$$',
 		what => 'kind, key, length(local->>$$v$$), length(remote->>$$v$$)'), 'update|{"id": 2}|3200000|3200001', 'large values, stored in other ways');
 
+# Other encodings: what counts is the text.
+$b->safe_psql('postgres', q(CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'));
+$b->safe_psql('latin', 'CREATE EXTENSION sync');
+prepare('SELECT 1');
+$a->safe_psql('postgres', "SET client_encoding = 'UTF8'; CREATE TABLE t (k text PRIMARY KEY, \"gr\xc3\xb6\xc3\x9fe\" text); INSERT INTO t SELECT chr(i), 'x\xc3\xa9' || i FROM generate_series(161, 255) i");
+$b->safe_psql('latin', "SET client_encoding = 'UTF8'; CREATE TABLE t (k text PRIMARY KEY, \"gr\xc3\xb6\xc3\x9fe\" text); INSERT INTO t SELECT chr(i), 'x\xc3\xa9' || i FROM generate_series(161, 255) i; UPDATE t SET \"gr\xc3\xb6\xc3\x9fe\" = '\xc3\xbc' WHERE k = chr(200); DELETE FROM t WHERE k = chr(222); CREATE TABLE plain AS TABLE t");
+is(run_script($b, $a, q(SET client_encoding = 'UTF8'; SELECT * FROM sync_diff(:c, 't');), to_db => 'latin'),
+	qq(update|{"k": "\xc3\x88"}|{"k": "\xc3\x88", "gr\xc3\xb6\xc3\x9fe": "\xc3\xbc"}|{"k": "\xc3\x88", "gr\xc3\xb6\xc3\x9fe": "x\xc3\xa9200"}\ninsert|{"k": "\xc3\x9e"}||{"k": "\xc3\x9e", "gr\xc3\xb6\xc3\x9fe": "x\xc3\xa9222"}),
+	'encodings that differ');
+is(run_script($b, $a, q(SELECT kind, count(*) FROM sync_diff(:c, 't', 'plain') GROUP BY kind ORDER BY kind;), to_db => 'latin'), "delete|1\ninsert|2", 'and without a key');
+$a->safe_psql('postgres', q(INSERT INTO t VALUES (U&'\20AC', 'euro')));
+fails_with($b, pull_script($a, q(SELECT * FROM sync_diff(:c, 't');)), '22P05', qr/has no equivalent in encoding "LATIN1".*DETAIL:  The table here cannot take row 96/s, 'a character that this side does not have', db => 'latin');
+
 # ---- columns -------------------------------------------------------------------------------------
 
 is(differences('CREATE TABLE t (a int PRIMARY KEY, g int GENERATED ALWAYS AS (a * 2) STORED)', 'INSERT INTO t VALUES (1), (2)', 'ALTER TABLE t DROP g, ADD g int GENERATED ALWAYS AS (a * 3) STORED; INSERT INTO t VALUES (1)'),
