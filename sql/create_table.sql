@@ -15,7 +15,10 @@ CREATE TABLE model (
     "strange ""name""" "char",
     PRIMARY KEY (code, "Id"));
 SELECT sync_create_table('copy', sync_get_schema('model'));
-SELECT sync_get_schema('copy') - 'table' = sync_get_schema('model') - 'table' AS same;
+CREATE SCHEMA elsewhere;
+SELECT sync_create_table('elsewhere.model', sync_get_schema('model'));
+SELECT replace(sync_get_schema('elsewhere.model')::text, 'elsewhere', 'public')::jsonb = sync_get_schema('model') AS same;
+DROP SCHEMA elsewhere CASCADE;
 INSERT INTO copy (p) VALUES (1) RETURNING "Id", code, amount, tags, flag;
 
 -- A definition in PhoenixKit's keys alone.

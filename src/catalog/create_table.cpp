@@ -1,20 +1,16 @@
 #include "catalog/create_table.h"
 
-#include <algorithm>
+#include <deque>
+#include <map>
 
-#include "catalog/expression.h"
-#include "catalog/table.h"
+#include "catalog/new_names.h"
+#include "catalog/new_relation.h"
+#include "catalog/plain_settings.h"
 #include "core/text.h"
-#include "pg/query.h"
-#include "pg/subxact.h"
+#include "pg/memory.h"
 
 extern "C" {
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "parser/parse_type.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
 }
 
 namespace pgsync::catalog {
@@ -25,145 +21,166 @@ namespace sqlstate = core::sqlstate;
 
 namespace {
 
-// Resolves a type's name as SQL would with search_path = pg_catalog; other schemas are named.
-ColumnType ResolveType(const core::ColumnInfo& column) {
-  ColumnType type;
-  try {
-    pg::InSubXact([&] {
-      pg::Call([&] {
-        const int guc_level = NewGUCNestLevel();
-        (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                                GUC_ACTION_SAVE, true, 0, false);
-        parseTypeString(column.type.c_str(), &type.type, &type.typmod, false);
-        type.collation = get_typcollation(type.type);
-        AtEOXact_GUC(true, guc_level);
-      });
-    });
-  } catch (const pg::PgError& error) {
-    if (error.state().Class() != "42" && error.state().Class() != "3F" &&
-        error.state().Class() != "22") {
-      throw;
-    }
-    throw Error(sqlstate::kUndefinedObject,
-                Cat("column \"", column.name,
-                    "\" has a type that does not exist here: ", core::Excerpt(column.type, 200)))
-        .WithDetail(Cat(error.message(), "."))
-        .WithHint("Create the type, or the extension that it belongs to, first.");
-  }
-  return type;
-}
-
-std::string FormatType(const ColumnType& type) {
-  return pg::Call([&] {
-    return format_type_extended(type.type, type.typmod,
-                                FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-  });
-}
-
-// The collation of that name ("schema.name", quoted), printed anew; empty where there is none.
-std::string ResolveCollation(const std::string& text) {
-  const auto rows = pg::CatalogQuery(
-      "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.collname) FROM pg_collation c "
-      "JOIN pg_namespace n ON n.oid = c.collnamespace "
-      "WHERE quote_ident(n.nspname) || '.' || quote_ident(c.collname) = $1 LIMIT 1",
-      {pg::Param::OfText(text)});
-  return rows.empty() ? std::string() : rows[0].Text(0);
-}
-
-class Builder {
+class Creation {
  public:
-  Builder(const TableName& name, const core::TableInfo& definition,
-          std::vector<std::string>* left_out)
-      : name_(name), definition_(definition), left_out_(left_out) {}
+  Creation(const std::vector<NewTable>& tables, const CreateOptions& options)
+      : tables_(tables), options_(options), types_(&left_out_), sequences_(&left_out_) {}
 
-  std::string Statement() {
-    std::vector<std::string> parts;
-    for (const core::ColumnInfo& column : definition_.columns)
-      parts.push_back(Column(column));
-    if (!definition_.primary_key.empty()) parts.push_back(PrimaryKey());
-    return Cat("CREATE TABLE ", name_.Qualified(), " (", core::Join(parts, ", "), ")");
+  std::vector<Oid> Run() {
+    for (const NewTable& table : tables_)
+      Check(table);
+    pg::OwnedContext memory("sync creation of tables");
+    const pg::ContextScope scope(memory.get());
+    for (const NewTable& table : tables_)
+      types_.Create(table.name, *table.definition);
+    for (const NewTable& table : tables_)
+      sequences_.Create(table.name, *table.definition);
+    std::vector<Oid> created;
+    for (const NewTable& table : tables_)
+      created.push_back(CreateTree(table, memory));
+    sequences_.Own([&](const TableName& at_peer) { return Here(at_peer); });
+    for (NewRelation& relation : relations_) {
+      relation.CreateForeignKeys([&](const TableName& at_peer) { return Referenced(at_peer); });
+      memory.Reset();
+    }
+    for (const NewTable& table : tables_)
+      TellNotCarried(table);
+    return created;
+  }
+
+  void Notice() const {
+    std::vector<TableName> names;
+    for (const NewTable& table : tables_)
+      names.push_back(table.name);
+    if (!names.empty()) left_out_.Notice(names);
   }
 
  private:
-  std::string Column(const core::ColumnInfo& column) {
-    const ColumnType type = ResolveType(column);
-    std::string sql = Cat(QuoteIdentifier(column.name), " ", FormatType(type));
-    if (column.collation) {
-      const std::string collation = ResolveCollation(*column.collation);
-      if (collation.empty()) {
-        LeaveOut(Cat("collation of column ", QuoteIdentifier(column.name)),
-                 "it does not exist here");
-      } else {
-        sql += Cat(" COLLATE ", collation);
-      }
+  static void Check(const NewTable& table) {
+    const core::TableInfo& definition = *table.definition;
+    if (definition.kind != 'r' && definition.kind != 'p') {
+      throw Error(sqlstate::kWrongObjectType, Cat("\"", table.name.ForMessage(), "\" is no table"));
     }
-    if (!column.nullable) sql += " NOT NULL";
-    if (column.identity == 'a' || column.identity == 'd') {
-      sql += Cat(" GENERATED ", column.identity == 'a' ? "ALWAYS" : "BY DEFAULT", " AS IDENTITY");
-    } else if (column.default_expression && !column.generated) {
-      std::string why;
-      const auto expression = AcceptDefault(*column.default_expression, type, &why);
-      if (expression) {
-        sql += Cat(" DEFAULT ", *expression);
-      } else {
-        LeaveOut(Cat("default of column ", QuoteIdentifier(column.name)), why);
-      }
-    } else if (column.generated) {
-      LeaveOut(Cat("generation expression of column ", QuoteIdentifier(column.name)),
-               "it becomes an ordinary column");
+    RequireSchema(table.name.schema);
+    if (OidIsValid(FindRelation(table.name))) {
+      throw Error(sqlstate::kDuplicateTable,
+                  Cat("relation \"", table.name.ForMessage(), "\" already exists"));
     }
-    return sql;
+    for (const core::PartitionInfo& partition : definition.partitions) {
+      const core::RelationInfo& parent =
+          partition.parent < 0 ? static_cast<const core::RelationInfo&>(definition)
+                               : definition.partitions[static_cast<size_t>(partition.parent)];
+      const bool known = partition.kind == 'r' || partition.kind == 'p' || partition.kind == 'f';
+      if (parent.kind == 'p' && known) continue;
+      throw Error(sqlstate::kInvalidParameter, "invalid table definition")
+          .WithDetail("It has a partition of what is not partitioned.");
+    }
   }
 
-  std::string PrimaryKey() const {
-    std::vector<std::string> columns;
-    for (const std::string& column : definition_.primary_key) {
-      if (definition_.FindColumn(column) == nullptr) {
-        throw Error(sqlstate::kInvalidParameter,
-                    Cat("the primary key has no column \"", core::Excerpt(column, 100), "\""));
+  // A partition keeps its name; those of a table that has got another one must make way for those
+  // that may be there.
+  static TableName NameOfPartition(const core::PartitionInfo& partition, const NewTable& table) {
+    const core::TableInfo& definition = *table.definition;
+    RequireName(partition.name, "a partition");
+    TableName name{partition.schema, partition.name};
+    if (definition.name.empty()) return name;
+    if (partition.schema == definition.schema) name.schema = table.name.schema;
+    RequireSchema(name.schema);
+    if (definition.name == table.name.name) return name;
+    name.name = RenamedAfter(partition.name, definition.name, table.name.name);
+    name.name = FreeName(name.schema, name.name);
+    return name;
+  }
+
+  Oid CreateTree(const NewTable& table, pg::OwnedContext& memory) {
+    const core::TableInfo& definition = *table.definition;
+    NewRelation& root = Relation(definition, table.name, nullptr, table);
+    root.Create(definition.primary_key);
+    root.CreateIndexes();
+    std::vector<NewRelation*> partitions;
+    for (const core::PartitionInfo& partition : definition.partitions) {
+      memory.Reset();
+      const TableName name = NameOfPartition(partition, table);
+      if (OidIsValid(FindRelation(name))) {
+        throw Error(sqlstate::kDuplicateTable,
+                    Cat("relation \"", name.ForMessage(), "\" already exists"))
+            .WithDetail(Cat("It would be a partition of \"", table.name.ForMessage(), "\"."));
       }
-      columns.push_back(QuoteIdentifier(column));
+      if (partition.kind == 'f') {
+        left_out_.Add(table.name, Cat("foreign table ", name.Display()),
+                      "the partition is an ordinary table here");
+      }
+      NewRelation* const parent =
+          partition.parent < 0 ? &root : partitions[static_cast<size_t>(partition.parent)];
+      NewRelation& relation = Relation(partition, name, parent, table);
+      partitions.push_back(&relation);
+      relation.Create({});
+      relation.CreateIndexes();
+      relation.Attach(partition.bound);
     }
-    return Cat("PRIMARY KEY (", core::Join(columns, ", "), ")");
+    memory.Reset();
+    // Checks that are not validated reach the partitions from here.
+    root.Finish();
+    for (NewRelation* relation : partitions) {
+      memory.Reset();
+      relation->Finish();
+    }
+    memory.Reset();
+    return root.oid();
   }
 
-  void LeaveOut(const std::string& what, const std::string& why) {
-    left_out_->push_back(Cat(what, " (", why, ")"));
+  NewRelation& Relation(const core::RelationInfo& definition, const TableName& name,
+                        NewRelation* parent, const NewTable& table) {
+    relations_.emplace_back(definition, name, parent, table.definition->name, table.name.name,
+                            types_, sequences_, &left_out_);
+    here_[{definition.schema, definition.name}] = &relations_.back();
+    return relations_.back();
   }
 
-  const TableName& name_;
-  const core::TableInfo& definition_;
-  std::vector<std::string>* left_out_;
+  const TableName* Here(const TableName& at_peer) const {
+    const auto found = here_.find(at_peer);
+    return found == here_.end() ? nullptr : &found->second->name();
+  }
+
+  NewRelation::Referenced Referenced(const TableName& at_peer) const {
+    if (const TableName* here = Here(at_peer)) return {*here, ""};
+    if (!OidIsValid(FindRelation(at_peer))) {
+      return {at_peer, Cat("table ", at_peer.Display(), " does not exist here")};
+    }
+    if (options_.online) {
+      return {at_peer, Cat("it would lock table ", at_peer.Display(), ", and mode is online")};
+    }
+    return {at_peer, ""};
+  }
+
+  void TellNotCarried(const NewTable& table) {
+    const core::TableInfo& definition = *table.definition;
+    for (const std::string& what : definition.not_carried)
+      left_out_.Add(table.name, what);
+    if (definition.owner.empty()) return;
+    const std::string here = pg::Call([] { return GetUserNameFromId(GetUserId(), false); });
+    if (definition.owner != here) {
+      left_out_.Add(table.name, Cat("owner ", QuoteIdentifier(definition.owner)));
+    }
+  }
+
+  const std::vector<NewTable>& tables_;
+  const CreateOptions& options_;
+  LeftOut left_out_;
+  NewTypes types_;
+  NewSequences sequences_;
+  std::deque<NewRelation> relations_;
+  std::map<TableName, NewRelation*> here_;  // by their names at the peer
 };
 
 }  // namespace
 
-Oid CreateTable(const TableName& name, const core::TableInfo& definition,
-                std::vector<std::string>* left_out) {
-  if (definition.kind != 'r' && definition.kind != 'p') {
-    throw Error(sqlstate::kWrongObjectType, Cat("\"", name.ForMessage(), "\" is no table"));
-  }
-  if (!OidIsValid(pg::Call([&] { return get_namespace_oid(name.schema.c_str(), true); }))) {
-    throw Error(sqlstate::kInvalidSchemaName, Cat("schema \"", name.schema, "\" does not exist"))
-        .WithHint(Cat("Run CREATE SCHEMA ", QuoteIdentifier(name.schema), "."));
-  }
-  if (OidIsValid(FindRelation(name))) {
-    throw Error(sqlstate::kDuplicateTable,
-                Cat("relation \"", name.ForMessage(), "\" already exists"));
-  }
-  if (definition.kind == 'p')
-    left_out->push_back("its partitioning (it becomes an ordinary table)");
-  pg::CatalogQuery(Builder(name, definition, left_out).Statement());
-  pg::Call([] { CommandCounterIncrement(); });
-  return FindRelation(name);
-}
-
-void NoticeLeftOut(const TableName& name, const std::vector<std::string>& left_out) {
-  if (left_out.empty()) return;
-  const std::string table = name.ForMessage(), list = core::Join(left_out, "; ");
-  pg::Call([&] {
-    ereport(NOTICE, (errmsg("table \"%s\" was created without: %s", table.c_str(), list.c_str())));
-  });
+std::vector<Oid> CreateTables(const std::vector<NewTable>& tables, const CreateOptions& options) {
+  Creation creation(tables, options);
+  std::vector<Oid> created;
+  WithPlainSettings([&] { created = creation.Run(); });
+  creation.Notice();
+  return created;
 }
 
 }  // namespace pgsync::catalog

@@ -1,7 +1,6 @@
-// Building a table from a definition that a peer, or a user, has written down.
+// Building tables from definitions that a peer, or a user, has written down.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "catalog/names.h"
@@ -9,15 +8,25 @@
 
 namespace pgsync::catalog {
 
-/// Creates the table as the current user: columns with their exact types and collations, NOT NULL,
-/// identity, generated columns, defaults, the primary key. Type names are resolved before anything
-/// is built from them, expressions have to pass AcceptDefault(). What is left out is named in
-/// `left_out`, a sentence each. Raises 42P07 where a relation of that name exists, 3F000 for a
-/// schema that does not, 42704 for types that do not, 22023 for what is no definition.
-Oid CreateTable(const TableName& name, const core::TableInfo& definition,
-                std::vector<std::string>* left_out);
+struct NewTable {
+  TableName name;  ///< what it is called here
+  const core::TableInfo* definition = nullptr;
+};
 
-/// Tells in one NOTICE what was left out; none: nothing.
-void NoticeLeftOut(const TableName& name, const std::vector<std::string>& left_out);
+struct CreateOptions {
+  /// Tables that exist are not locked: without foreign keys to them.
+  bool online = false;
+};
+
+/// Creates the tables of one call as the current user: first their types, then their sequences, the
+/// tables with their partitions, constraints and indexes, and at last their foreign keys. Text of
+/// the definitions becomes part of no statement: types are resolved, names looked up, expressions
+/// inspected, and what is accepted goes on as a tree. What is left out is told in one NOTICE.
+/// Returns the tables. Raises 42P07 where a relation of that name exists, 3F000 for a schema that
+/// does not, 42704 for types that do not, 42710 for a type that exists with another definition,
+/// 0A000 where rows would be wrong without what is refused (a generation expression, a partition
+/// key, a primary key), 22023 for what is no definition.
+std::vector<Oid> CreateTables(const std::vector<NewTable>& tables,
+                              const CreateOptions& options = {});
 
 }  // namespace pgsync::catalog

@@ -92,6 +92,12 @@ core::TableInfo Table::ToInfo() const {
   return info;
 }
 
+std::string DdlType(std::string type) {
+  constexpr std::string_view kLong = "character varying";
+  if (type.compare(0, kLong.size(), kLong) == 0) type.replace(0, kLong.size(), "varchar");
+  return type;
+}
+
 namespace {
 
 void ReadRelation(Table& table) {
@@ -117,13 +123,6 @@ void ReadRelation(Table& table) {
   table.has_children = row.Bool(6);
   table.in_system_schema = row.Bool(7);
   table.own = row.Bool(8);
-}
-
-// format_type() spells varchar in a way that PhoenixKit's readers do not expect.
-std::string DdlType(std::string type) {
-  constexpr std::string_view kLong = "character varying";
-  if (type.compare(0, kLong.size(), kLong) == 0) type.replace(0, kLong.size(), "varchar");
-  return type;
 }
 
 void ReadColumns(Table& table) {

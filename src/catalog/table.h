@@ -92,8 +92,12 @@ struct Table {
   /// "ONLY schema.name" where the table has inheritance children, else "schema.name".
   std::string FromClause() const;
 
+  /// What it takes to carry rows; Define() tells the whole definition.
   core::TableInfo ToInfo() const;
 };
+
+/// A type as format_type() prints it, but with varchar spelled as PhoenixKit's readers expect it.
+std::string DdlType(std::string formatted);
 
 /// Reads a relation; its rows may be anyone's, no privilege is looked at. Raises 42P01 where it is
 /// gone.

@@ -24,6 +24,7 @@ class NativePeer : public Peer {
   std::vector<core::TableListEntry> ListTables(const std::optional<std::string>& schema,
                                                bool exact_counts) override;
   core::TableInfo GetSchema(const std::string& table) override;
+  std::vector<core::TableInfo> GetDefinitions(const std::vector<std::string>& tables) override;
   int64 Count(const std::string& table) override;
   void Fetch(const FetchRequest& request,
              const std::function<void(const std::string&)>& take) override;

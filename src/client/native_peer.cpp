@@ -310,6 +310,21 @@ core::TableInfo NativePeer::GetSchema(const std::string& table) {
   return core::TableInfo::Read(core::JsonObject(reply, "reply of the peer"));
 }
 
+std::vector<core::TableInfo> NativePeer::GetDefinitions(const std::vector<std::string>& tables) {
+  core::JsonWriter json;
+  json.BeginObject().Field("tables", tables).EndObject();
+  const core::JsonDocument reply = Exchange("POST", "definitions", pg::ToUtf8(json.Take()));
+  std::vector<core::TableInfo> definitions;
+  for (const core::JsonObject& entry :
+       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
+    definitions.push_back(core::TableInfo::Read(entry));
+  }
+  if (definitions.size() != tables.size()) {
+    throw Error(sqlstate::kProtocolViolation, "the peer did not define the tables that were named");
+  }
+  return definitions;
+}
+
 int64 NativePeer::Count(const std::string& table) {
   const core::JsonDocument reply =
       Exchange("GET", Cat("count?table=", net::EncodeQueryValue(pg::ToUtf8(table))), "");

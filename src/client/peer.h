@@ -52,6 +52,13 @@ class Peer : public engine::TableSource {
   virtual std::vector<core::TableListEntry> ListTables(const std::optional<std::string>& schema,
                                                        bool exact_counts) = 0;
   virtual core::TableInfo GetSchema(const std::string& table) = 0;
+  /// The whole definitions of several tables, for building them here.
+  std::vector<core::TableInfo> GetDefinitions(const std::vector<std::string>& tables) override {
+    std::vector<core::TableInfo> definitions;
+    for (const std::string& table : tables)
+      definitions.push_back(GetSchema(table));
+    return definitions;
+  }
   virtual int64 Count(const std::string& table) = 0;
   /// Calls `take` with each row as JSON text in the database's encoding.
   virtual void Fetch(const FetchRequest& request,

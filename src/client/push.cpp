@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "catalog/definition.h"
 #include "catalog/shareable.h"
 #include "client/progress_report.h"
 #include "core/text.h"
@@ -76,7 +77,10 @@ class Push {
       });
     }
     const std::string name = table.name.Qualified();
-    request_.tables.push_back({name, pushed.remote.value_or(name), engine::Describe(table)});
+    core::OpenedTable opened = engine::Describe(table);
+    // The peer may have to build it.
+    if (request_.options.create_missing_tables) opened.info = catalog::Define(table);
+    request_.tables.push_back({name, pushed.remote.value_or(name), std::move(opened)});
     tables_.push_back(std::move(table));
   }
 

@@ -6,9 +6,11 @@
 //   DELETE /sync/v1/connect   ends the session
 //   GET    /sync/v1/session   {"status"}: whether the ticket is good, for a peer that comes back
 //   GET    /sync/v1/tables    ?schema=&exact=: the tables that can be read
-//   GET    /sync/v1/schema    ?table=: a definition
+//   GET    /sync/v1/schema    ?table=: a definition, whole
+//   POST   /sync/v1/definitions  {tables}: the same of several tables
 //   GET    /sync/v1/count     ?table=: {"count": n}
-//   POST   /sync/v1/open      {tables}: locks the tables against change and tells their definitions
+//   POST   /sync/v1/open      {tables}: locks the tables against change and tells of their
+//                             definitions what it takes to carry rows
 //   POST   /sync/v1/rows      a RowsRequest: the rows, in the form that Accept asks for
 //
 // All that is read over one connection comes from one snapshot, taken at the first request for

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/table_parts.h"
 
 namespace pgsync::core {
 
@@ -40,19 +41,59 @@ struct ColumnInfo {
   std::optional<int64_t> max_length;
   std::optional<int64_t> precision;
   std::optional<int64_t> scale;
+
+  // Only in a full definition:
+  std::optional<SequenceInfo> identity_sequence;
+  char storage = '\0';      ///< pg_attribute.attstorage where it is not the type's
+  char compression = '\0';  ///< pg_attribute.attcompression
+  std::optional<int64_t> statistics;
+  std::vector<std::string> options;  ///< "n_distinct=5"
+  std::optional<std::string> comment;
+
+  /// A column of a partition is as its parent's: all the same, but identity is the parent's alone.
+  bool SameInPartition(const ColumnInfo& parent) const;
 };
 
-struct TableInfo {
+/// What tables and partitions have in common.
+struct RelationInfo {
   std::string schema;
   std::string name;
   std::vector<ColumnInfo> columns;
-  std::vector<std::string> primary_key;  // in key order
-  /// Tables that foreign keys refer to, as written in SQL, unqualified where in schema public.
-  std::vector<std::string> depends_on;
   /// pg_class.relkind.
   char kind = 'r';
 
+  // Only in a full definition:
+  bool unlogged = false;
+  std::string access_method;
+  std::string partition_key;  ///< "RANGE (at)", of a partitioned table
+  std::vector<PartInfo> constraints;
+  std::vector<PartInfo> indexes;  ///< without those of constraints
+  std::vector<PartInfo> foreign_keys;
+  std::vector<std::string> options;  ///< storage parameters, "toast." for its TOAST table's
+  char replica_identity = '\0';      ///< 'f' full, 'n' nothing; an index says so itself
+  std::optional<std::string> comment;
+
   const ColumnInfo* FindColumn(std::string_view column) const;
+};
+
+struct PartitionInfo : RelationInfo {
+  /// Its parent's place in TableInfo::partitions, before its own; -1: the table itself.
+  int parent = -1;
+  std::string bound;  ///< "FOR VALUES ...", "DEFAULT"
+  // No columns: those of the parent, in the same order.
+};
+
+struct TableInfo : RelationInfo {
+  std::vector<std::string> primary_key;  // in key order
+  /// Tables that foreign keys refer to, as written in SQL, unqualified where in schema public.
+  std::vector<std::string> depends_on;
+
+  // Only in a full definition:
+  std::vector<PartitionInfo> partitions;  ///< the whole tree, parents first
+  std::vector<TypeInfo> types;            ///< that the columns use, without those of pg_catalog
+  std::vector<SequenceInfo> sequences;    ///< behind defaults, and owned
+  std::vector<std::string> not_carried;   ///< what no definition holds: "trigger t"
+  std::string owner;
 
   void Write(JsonWriter& json) const;
   /// Reads what Write wrote, or a definition in PhoenixKit's keys alone. Raises 08P01.

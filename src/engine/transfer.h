@@ -56,6 +56,8 @@ class TableSource {
   /// Names all tables of a call at once. What is read until the next Open() comes from one
   /// snapshot.
   virtual std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) = 0;
+  /// The whole definitions of tables that were opened, for building them here.
+  virtual std::vector<core::TableInfo> GetDefinitions(const std::vector<std::string>& tables) = 0;
   /// The rows of a table that was opened.
   virtual std::unique_ptr<RowFeed> Rows(const core::RowsRequest& request) = 0;
   /// Bytes that have come in so far.

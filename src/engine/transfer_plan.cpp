@@ -100,6 +100,7 @@ void TransferPlan::Prepare(const std::vector<TableRequest>& tables) {
   for (const TableRequest& table : tables)
     names.push_back(table.remote);
   std::vector<core::OpenedTable> opened = source_.Open(names);
+  if (options_.create_missing_tables && !options_.dry_run) CreateMissing(tables);
   for (size_t i = 0; i < tables.size(); i++) {
     auto job = std::make_unique<Job>();
     job->remote_name = tables[i].remote;
@@ -110,6 +111,30 @@ void TransferPlan::Prepare(const std::vector<TableRequest>& tables) {
     RequireDistinct(*job);
     jobs_.push_back(std::move(job));
   }
+}
+
+// All of them in one go, for they may need each other and the same types.
+void TransferPlan::CreateMissing(const std::vector<TableRequest>& tables) {
+  std::vector<std::string> remote;
+  std::vector<catalog::NewTable> missing;
+  for (const TableRequest& table : tables) {
+    const catalog::TableName name = catalog::ParseTableName(table.local.value_or(table.remote));
+    if (OidIsValid(catalog::FindRelation(name))) continue;
+    const bool twice =
+        std::any_of(missing.begin(), missing.end(),
+                    [&](const catalog::NewTable& other) { return other.name == name; });
+    if (twice) continue;  // which RequireDistinct() tells
+    remote.push_back(table.remote);
+    missing.push_back({name, nullptr});
+  }
+  if (missing.empty()) return;
+  report_.Phase("creating tables");
+  const std::vector<core::TableInfo> definitions = source_.GetDefinitions(remote);
+  for (size_t i = 0; i < missing.size(); i++)
+    missing[i].definition = &definitions.at(i);
+  catalog::CreateOptions create;
+  create.online = options_.online;
+  catalog::CreateTables(missing, create);
 }
 
 Strategy TransferPlan::StrategyFor(const std::string& table) const {
@@ -165,17 +190,10 @@ catalog::Table TransferPlan::LocalTable(const catalog::TableName& name,
                               remote.info.name.c_str())));
     });
   }
-  Oid oid = catalog::FindRelation(name);
+  const Oid oid = catalog::FindRelation(name);
   if (!OidIsValid(oid)) {
-    if (!options_.create_missing_tables) {
-      throw Error(sqlstate::kUndefinedTable,
-                  Cat("table \"", name.ForMessage(), "\" does not exist"))
-          .WithHint("Create it, or pass create_missing_tables => true.");
-    }
-    report_.Phase("creating tables");
-    std::vector<std::string> left_out;
-    oid = catalog::CreateTable(name, remote.info, &left_out);
-    catalog::NoticeLeftOut(name, left_out);
+    throw Error(sqlstate::kUndefinedTable, Cat("table \"", name.ForMessage(), "\" does not exist"))
+        .WithHint("Create it, or pass create_missing_tables => true.");
   }
   catalog::Table table = catalog::ReadTable(oid);
   catalog::RequireTransferable(table);

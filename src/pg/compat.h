@@ -11,6 +11,7 @@ extern "C" {
 #include "storage/backendid.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 }
 
@@ -75,6 +76,15 @@ inline bool walk_expression(Node* node, bool (*walker)(Node*, void*), void* cont
   // Declared without parameters; by way of the type that may stand for any function.
   auto* const any_function = reinterpret_cast<void (*)()>(walker);
   return expression_tree_walker(node, reinterpret_cast<bool (*)()>(any_function), context);
+#endif
+}
+
+/// Reads a name with dots, as SQL writes it, into a list of String nodes.
+inline List* parse_qualified_name(const char* text) {
+#if PG_VERSION_NUM >= 160000
+  return stringToQualifiedNameList(text, nullptr);
+#else
+  return stringToQualifiedNameList(text);
 #endif
 }
 

@@ -170,6 +170,7 @@ void set_catalog_settings() {
                                              {"timezone", "UTC"},
                                              {"extra_float_digits", "1"},
                                              {"bytea_output", "hex"},
+                                             {"standard_conforming_strings", "on"},
                                              {"quote_all_identifiers", "off"}};
   for (const auto& setting : kSettings) {
     (void)set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "catalog/definition.h"
 #include "catalog/shareable.h"
 #include "core/native_protocol.h"
 #include "core/text.h"
@@ -90,6 +91,8 @@ bool NativeRoutes::Read(const std::string& operation, const net::HttpRequest& re
     Schema(target);
   } else if (operation == "count" && get) {
     Count(target);
+  } else if (operation == "definitions" && post) {
+    Definitions(request);
   } else if (operation == "open" && post) {
     Open(request);
   } else if (operation == "rows" && post) {
@@ -129,7 +132,24 @@ void NativeRoutes::Tables(const net::HttpTarget& target) {
 
 void NativeRoutes::Schema(const net::HttpTarget& target) {
   core::JsonWriter json;
-  database_.Read([&] { Resolve(Parameter(target, "table")).ToInfo().Write(json); });
+  database_.Read([&] { catalog::Define(Resolve(Parameter(target, "table"))).Write(json); });
+  Reply(json.Take());
+}
+
+void NativeRoutes::Definitions(const net::HttpRequest& request) {
+  const core::JsonDocument document = pg::ParsePeerJson(request.body, "request");
+  const auto names = core::JsonObject(document, "request").Strings("tables");
+  core::JsonWriter json;
+  database_.Read([&] {
+    json.BeginObject().Key("tables").BeginArray();
+    for (const std::string& name : names) {
+      const catalog::Table table = Resolve(name);
+      catalog::RequireTransferable(table, database_.session().tables.has_value());
+      engine::RequireUnchanged(table);
+      catalog::Define(table).Write(json);
+    }
+    json.EndArray().EndObject();
+  });
   Reply(json.Take());
 }
 

@@ -34,6 +34,7 @@ class NativeRoutes {
   bool Push(const std::string& operation, const net::HttpRequest& request);
   void Tables(const net::HttpTarget& target);
   void Schema(const net::HttpTarget& target);
+  void Definitions(const net::HttpRequest& request);
   void Count(const net::HttpTarget& target);
   void Open(const net::HttpRequest& request);
   void Rows(const net::HttpRequest& request);

@@ -49,6 +49,7 @@ class PushingPeer : public engine::TableSource {
       : http_(http), next_(next), push_(push), session_(session) {}
 
   std::vector<core::OpenedTable> Open(const std::vector<std::string>& names) override;
+  std::vector<core::TableInfo> GetDefinitions(const std::vector<std::string>& names) override;
   std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request) override;
   uint64_t BytesIn() const override { return bytes_in_; }
 
@@ -142,6 +143,14 @@ std::vector<core::OpenedTable> PushingPeer::Open(const std::vector<std::string>&
     opened.push_back(found->opened);
   }
   return opened;
+}
+
+// The peer has sent them along if tables may be created.
+std::vector<core::TableInfo> PushingPeer::GetDefinitions(const std::vector<std::string>& names) {
+  std::vector<core::TableInfo> definitions;
+  for (core::OpenedTable& opened : Open(names))
+    definitions.push_back(std::move(opened.info));
+  return definitions;
 }
 
 std::unique_ptr<engine::RowFeed> PushingPeer::Rows(const core::RowsRequest& request) {

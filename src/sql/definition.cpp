@@ -25,10 +25,7 @@ PGSYNC_FUNCTION(pgsync_create_table) {
   const Args args(fcinfo);
   const catalog::TableName name = catalog::ParseTableName(args.Text(0));
   const core::TableInfo definition = ReadDefinition(args.Json(1));
-  std::vector<std::string> left_out;
-  const Oid table = catalog::CreateTable(name, definition, &left_out);
-  catalog::NoticeLeftOut(name, left_out);
-  return ObjectIdGetDatum(table);
+  return ObjectIdGetDatum(catalog::CreateTables({{name, &definition}}).at(0));
 }
 
 }  // namespace pgsync::sql

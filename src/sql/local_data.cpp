@@ -1,6 +1,7 @@
 // SQL functions over the tables of this database: inspection, export, import, checksum.
 #include <memory>
 
+#include "catalog/definition.h"
 #include "catalog/shareable.h"
 #include "catalog/table.h"
 #include "core/text.h"
@@ -84,7 +85,7 @@ PGSYNC_FUNCTION(pgsync_list_tables) {
 PGSYNC_FUNCTION(pgsync_get_schema) {
   const catalog::Table table = ReadableTable(Args(fcinfo).AsOid(0));
   core::JsonWriter json;
-  table.ToInfo().Write(json);
+  catalog::Define(table).Write(json);
   return JsonbDatum(json.Take());
 }
 

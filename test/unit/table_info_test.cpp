@@ -75,6 +75,107 @@ TEST(TableInfoTest, FullDefinitionSurvivesARoundTrip) {
   EXPECT_EQ(Written(read), Written(table));
 }
 
+TEST(TableInfoTest, WholeDefinitionSurvivesARoundTrip) {
+  const std::string text =
+      R"json({"table":"t","schema":"s","columns":[{"name":"a","type":"bigint","nullable":false,)json"
+      R"json("primary_key":true,"default":null,"max_length":null,"precision":64,"scale":0,)json"
+      R"json("base_type":"pg_catalog.int8","category":"N","binary":true,"identity":"a",)json"
+      R"json("generated":false,"collation":null,"identity_sequence":{"schema":"s","name":"q",)json"
+      R"json("type":"bigint","start":-9223372036854775808,"increment":-3,)json"
+      R"json("min":-9223372036854775808,"max":9223372036854775807,"cache":7,"cycle":true},)json"
+      R"json("storage":"e","compression":"l","statistics":0,"options":["n_distinct=5"],)json"
+      R"json("comment":""}],"primary_key":["a"],"depends_on":[],"kind":"p","unlogged":true,)json"
+      R"json("access_method":"x","partition_key":"LIST (a)","constraints":[{"name":"k",)json"
+      R"json("definition":"PRIMARY KEY (a)","options":["fillfactor=70"],"clustered":true,)json"
+      R"json("replica_identity":true,"comment":"c","index_comment":"i"}],"indexes":[{"name":"i",)json"
+      R"json("definition":"CREATE INDEX"}],"foreign_keys":[{"name":"f","definition":"FOREIGN"}],)json"
+      R"json("options":["toast.autovacuum_enabled=off"],"replica_identity":"f","comment":"t",)json"
+      R"json("partitions":[{"table":"p","schema":"s","parent":-1,"bound":"DEFAULT","kind":"p",)json"
+      R"json("partition_key":"LIST (b)"},{"table":"q","schema":"s","parent":0,"bound":"B",)json"
+      R"json("kind":"r","constraints":[{"name":"qk","parent":"k"}]}],)json"
+      R"json("types":[{"schema":"s","name":"d","kind":"d","base":"text","collation":"C",)json"
+      R"json("not_null":true,"default":"1","constraints":[{"name":"c","definition":"CHECK"}],)json"
+      R"json("comment":"d"},{"schema":"s","name":"e","kind":"e","labels":["x",""]},)json"
+      R"json({"schema":"s","name":"c","kind":"c","attributes":[{"name":"a","type":"int",)json"
+      R"json("collation":"C","comment":"k"}]},{"schema":"s","name":"r","kind":"r","base":"int",)json"
+      R"json("opclass":"o","canonical":"f","subtype_diff":"g","multirange":"m"},)json"
+      R"json({"schema":"s","name":"x","kind":"x","extension":"citext"}],)json"
+      R"json("sequences":[{"schema":"s","name":"w","type":"smallint","start":1,"increment":1,)json"
+      R"json("min":1,"max":5,"cache":1,"cycle":false,"unlogged":true,"owned_by":{"schema":"s",)json"
+      R"json("table":"t","column":"a"},"comment":"w"}],"not_carried":["trigger x"],"owner":"o"})json";
+  EXPECT_EQ(Written(ReadTable(text)), text);
+}
+
+TEST(TableInfoTest, SaysNothingOfWhatIsNotThere) {
+  TableInfo table;
+  table.name = "t";
+  table.columns.resize(1);
+  const std::string text = Written(table);
+  for (const char* key : {"partitions", "types", "sequences", "constraints", "indexes", "owner",
+                          "foreign_keys", "not_carried", "storage", "comment", "unlogged"}) {
+    EXPECT_EQ(text.find("\"" + std::string(key) + "\""), std::string::npos) << key;
+  }
+}
+
+TEST(TableInfoTest, PartsAbsentAreTheUsualOnes) {
+  const TableInfo table =
+      ReadTable(R"json({"sequences":[{"name":"s"}],"types":[{"schema":"a","name":"b"}],)json"
+                R"json("indexes":[{"name":"i"}],"partitions":[{"bound":"DEFAULT"}]})json");
+  EXPECT_EQ(table.sequences.at(0).schema, "public");
+  EXPECT_EQ(table.sequences.at(0).increment, 1);
+  EXPECT_EQ(table.sequences.at(0).max, INT64_MAX);
+  EXPECT_FALSE(table.sequences.at(0).owner);
+  EXPECT_EQ(table.types.at(0).kind, 'b');
+  EXPECT_EQ(table.indexes.at(0).definition, "");
+  EXPECT_FALSE(table.indexes.at(0).parent);
+  EXPECT_EQ(table.partitions.at(0).parent, -1);
+  EXPECT_EQ(table.partitions.at(0).kind, 'r');
+  EXPECT_TRUE(table.partitions.at(0).columns.empty());
+}
+
+TEST(TableInfoTest, RefusesPartitionsBeforeTheirParents) {
+  for (const char* parent : {"0", "1", "-2", "2147483647"}) {
+    const std::string text =
+        std::string(R"json({"partitions":[{"bound":"DEFAULT","parent":)json") + parent + "}]}";
+    EXPECT_EQ(StateOf([&] { ReadTable(text); }), "08P01") << parent;
+  }
+  EXPECT_EQ(ReadTable(R"json({"partitions":[{"bound":"A"},{"bound":"B","parent":0}]})json")
+                .partitions.at(1)
+                .parent,
+            0);
+}
+
+TEST(TableInfoTest, RefusesPartsOfOtherKinds) {
+  for (const char* text :
+       {R"json({"types":{}})json", R"json({"types":[5]})json",
+        R"json({"types":[{"name":"x"}]})json", R"json({"sequences":[{"start":"1"}]})json",
+        R"json({"sequences":[{"max":1e300}]})json",
+        R"json({"sequences":[{"owned_by":{"table":"t"}}]})json",
+        R"json({"indexes":[{"definition":"x"}]})json", R"json({"partitions":[{}]})json",
+        R"json({"constraints":[{"name":"a\u0000b"}]})json", R"json({"not_carried":[1]})json",
+        R"json({"columns":[{"name":"a","type":"b","identity_sequence":7}]})json"}) {
+    EXPECT_EQ(StateOf([&] { ReadTable(text); }), "08P01") << text;
+  }
+}
+
+TEST(TableInfoTest, AColumnOfAPartitionIsItsParentsButForIdentity) {
+  const ColumnInfo parent = FullColumn();
+  ColumnInfo column = parent;
+  EXPECT_FALSE(column.SameInPartition(parent));
+  column.identity = '\0';
+  EXPECT_TRUE(column.SameInPartition(parent));
+  // What only carrying rows needs is not told of partitions.
+  column.base_type.clear();
+  column.max_length.reset();
+  EXPECT_TRUE(column.SameInPartition(parent));
+  column.comment = "other";
+  EXPECT_FALSE(column.SameInPartition(parent));
+  column = parent;
+  column.identity = '\0';
+  column.nullable = !column.nullable;
+  EXPECT_FALSE(column.SameInPartition(parent));
+}
+
 TEST(TableInfoTest, WritesTheKeysOfPhoenixKit) {
   TableInfo table;
   table.schema = "public";
