@@ -49,7 +49,10 @@ bool DeferrableConstraints::Defer(const std::string& schema, const std::string& 
 
 void DeferrableConstraints::Check() const {
   Set(all_, false);
-  Set(initially_deferred_, true);
+  // One that shares its name with a constraint that is not deferrable stays immediate for the rest
+  // of the transaction: SET CONSTRAINTS cannot tell them apart.
+  for (const Named& constraint : initially_deferred_)
+    (void)Defer(constraint.schema, constraint.name);
 }
 
 }  // namespace pgsync::engine

@@ -170,6 +170,10 @@ schema(q(CREATE TABLE t1 (id int PRIMARY KEY, parent int); CREATE TABLE t2 (id i
 	q(ALTER TABLE t1 ADD CONSTRAINT twin FOREIGN KEY (parent) REFERENCES t1 DEFERRABLE; ALTER TABLE t2 ADD CONSTRAINT twin FOREIGN KEY (parent) REFERENCES t2));
 $a->safe_psql('postgres', "INSERT INTO t$_ SELECT i, CASE WHEN i < 300 THEN i + 1 END FROM generate_series(1, 300) i") foreach (1, 2);
 is(transfer_all(q(strategy => 'overwrite')), 't1|300|0|0|0 t2|300|0|0|0', 'constraints that share a name');
+on_b('DELETE FROM t1; DELETE FROM t2; ALTER TABLE t1 ALTER CONSTRAINT twin DEFERRABLE INITIALLY DEFERRED');
+is(transfer_all(q(strategy => 'overwrite')), 't1|300|0|0|0 t2|300|0|0|0', 'one of them initially deferred');
+on_b('DELETE FROM t1; ALTER TABLE t1 ALTER CONSTRAINT twin NOT DEFERRABLE');
+is(transfer_all(q(tables => '{t1}', strategy => 'overwrite')), 't1|300|0|0|0', 'one of them made deferrable for a while');
 
 # The caller's own settings of constraints.
 is( run_script($b, $a, q(BEGIN; SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM t1; SELECT created FROM sync_transfer(:c, 't1', batch_size => 10); COMMIT;)), '300', 'after SET CONSTRAINTS ALL IMMEDIATE');
