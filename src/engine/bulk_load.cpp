@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "pg/compat.h"
 #include "pg/encoding.h"
+#include "pg/settings.h"
 #include "pg/subxact.h"
 #include "rows/decoder.h"
 
@@ -22,6 +23,7 @@ extern "C" {
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
+#include "storage/proc.h"
 #include "tcop/utility.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -232,6 +234,21 @@ void finish_row(BulkState* state, TupleTableSlot* slot) {
     ExecPartitionCheck(state->result, slot, state->estate, true);
 }
 
+// Readers of the table, and peers that read it, may hold the indexes for long, and two databases
+// that load from each other would wait for each other without anyone seeing it. So there is an end
+// to the wait, after which the rows go the other way.
+void lock_indexes(Relation rel) {
+  const int guc_level = NewGUCNestLevel();
+  if (LockTimeout == 0 || LockTimeout > pg::settings::lock_timeout_ms) {
+    (void)set_config_option("lock_timeout", psprintf("%d", pg::settings::lock_timeout_ms),
+                            PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  }
+  ListCell* cell;
+  foreach (cell, RelationGetIndexList(rel))
+    LockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
+  AtEOXact_GUC(true, guc_level);
+}
+
 void end_bulk(BulkState* state, bool any_rows) {
   flush_rows(state);
   FreeBulkInsertState(state->insert);
@@ -255,6 +272,10 @@ void end_bulk(BulkState* state, bool any_rows) {
   CommandCounterIncrement();
 }
 
+struct Refused {
+  const char* why;
+};
+
 class BulkLoader {
  public:
   BulkLoader(const LoadRequest& request, RowFeed& feed)
@@ -276,11 +297,23 @@ class BulkLoader {
       rows += frame.count;
       if (request_.progress) request_.progress(frame.count, static_cast<int64>(frame.size));
     }
+    if (rows > 0) LockIndexes();
     pg::Call([&] { end_bulk(state_, rows > 0); });
     return rows;
   }
 
  private:
+  void LockIndexes() {
+    try {
+      pg::Call([&] { lock_indexes(state_->rel); });
+    } catch (const pg::PgError& error) {
+      const bool in_use = error.state() == core::sqlstate::kLockNotAvailable ||
+                          error.state() == core::sqlstate::kDeadlockDetected;
+      if (!in_use) throw;
+      throw Refused{"an index is in use"};
+    }
+  }
+
   void BeginInsert() {
     for (size_t position : request_.columns) {
       attributes_.push_back(request_.target->columns[position].number - 1);
@@ -366,9 +399,6 @@ void check_foreign_keys(Oid table) {
 std::string TryLoadInBulk(const LoadRequest& request, RowFeed& feed, ApplyCounts& counts) {
   // A key that is dropped comes from defaults, row by row: the set-based path does that.
   if (request.strategy == Strategy::kAppend) return "the strategy is append";
-  struct Refused {
-    const char* why;
-  };
   const Oid table = request.target->oid;
   try {
     pg::InSubXact([&] {

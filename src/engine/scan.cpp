@@ -32,6 +32,8 @@ struct ScanParam {
 struct ConsumerDest {
   DestReceiver receiver;
   rows::RowConsumer* consumer;
+  const Oid* types;  // of the columns that the consumer expects
+  int count;
 };
 
 bool receive_slot(TupleTableSlot* slot, DestReceiver* self) {
@@ -41,11 +43,20 @@ bool receive_slot(TupleTableSlot* slot, DestReceiver* self) {
   return !consumer->done();
 }
 
-void start_up(DestReceiver*, int, TupleDesc) {}
+// The table may have been changed since it was read. Who takes an integer for a pointer crashes.
+void start_up(DestReceiver* self, int, TupleDesc desc) {
+  const auto* dest = reinterpret_cast<ConsumerDest*>(self);
+  bool same = desc->natts == dest->count;
+  for (int i = 0; same && i < desc->natts; i++)
+    same = TupleDescAttr(desc, i)->atttypid == dest->types[i];
+  if (same) return;
+  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                  errmsg("definition of the table was changed while it was being read")));
+}
 void nothing(DestReceiver*) {}
 
-uint64 run_query(const char* sql, const ScanParam* params, int count, bool first_rows,
-                 rows::RowConsumer* consumer) {
+uint64 run_query(const char* sql, const ScanParam* params, int count, const Oid* column_types,
+                 int columns, bool first_rows, rows::RowConsumer* consumer) {
   ConsumerDest dest = {};
   dest.receiver.receiveSlot = receive_slot;
   dest.receiver.rStartup = start_up;
@@ -53,6 +64,8 @@ uint64 run_query(const char* sql, const ScanParam* params, int count, bool first
   dest.receiver.rDestroy = nothing;
   dest.receiver.mydest = DestNone;
   dest.consumer = consumer;
+  dest.types = column_types;
+  dest.count = columns;
 
   auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1)));
   ParamListInfo list = count > 0 ? makeParamList(count) : nullptr;
@@ -177,8 +190,10 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
         .WithHint("Use row_offset for a table without a primary key.");
   }
   std::vector<std::string> columns;
+  std::vector<Oid> types;
   for (size_t position : request.columns) {
     columns.push_back(QuoteIdentifier(table.columns[position].name));
+    types.push_back(table.columns[position].type);
   }
   std::string sql = Cat("SELECT ", core::Join(columns, ", "), " FROM ", table.FromClause());
   const bool ordered = request.ordered || request.limit || request.offset > 0 || request.after;
@@ -197,8 +212,8 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
       params = KeyParams(table, *request.after, parameters.get());
     }
     rows = pg::Call([&] {
-      return run_query(sql.c_str(), params.data(), static_cast<int>(params.size()),
-                       request.first_rows, &consumer);
+      return run_query(sql.c_str(), params.data(), static_cast<int>(params.size()), types.data(),
+                       static_cast<int>(types.size()), request.first_rows, &consumer);
     });
   });
   return rows;

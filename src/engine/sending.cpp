@@ -10,6 +10,7 @@
 extern "C" {
 #include "access/xact.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/table_lock.h"
 #include "mb/pg_wchar.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
@@ -72,7 +73,10 @@ void RequireUnchanged(const catalog::Table& table) {
              return storage.relation == seen.relation && storage.file == seen.file;
            });
   }
-  if (same) return;
+  if (same) {
+    catalog::RequireAsRead(table);
+    return;
+  }
   throw Error(sqlstate::kNotInPrerequisiteState,
               Cat("table \"", table.name.ForMessage(),
                   "\" was truncated, rewritten or partitioned anew "

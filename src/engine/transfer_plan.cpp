@@ -4,6 +4,7 @@
 
 #include "catalog/create_table.h"
 #include "catalog/shareable.h"
+#include "catalog/table_lock.h"
 #include "core/text.h"
 #include "engine/apply_statements.h"
 #include "engine/json_import.h"
@@ -134,7 +135,20 @@ void TransferPlan::CreateMissing(const std::vector<TableRequest>& tables) {
     missing[i].definition = &definitions.at(i);
   catalog::CreateOptions create;
   create.online = options_.online;
-  catalog::CreateTables(missing, create);
+  try {
+    catalog::CreateTables(missing, create);
+  } catch (const pg::PgError& error) {
+    // A catalog's unique index has met the entry of another transaction.
+    const bool met =
+        error.state() == sqlstate::kUniqueViolation || error.state() == sqlstate::kDuplicateTable;
+    if (!met) throw;
+    throw Error(sqlstate::kDuplicateTable,
+                Cat(missing.size() > 1 ? "one of the tables" : "table \"",
+                    missing.size() > 1 ? "" : missing[0].name.ForMessage() + "\"",
+                    " was created meanwhile"))
+        .WithDetail(error.message())
+        .WithHint("Run the statement again.");
+  }
 }
 
 Strategy TransferPlan::StrategyFor(const std::string& table) const {
@@ -190,7 +204,7 @@ catalog::Table TransferPlan::LocalTable(const catalog::TableName& name,
                               remote.info.name.c_str())));
     });
   }
-  const Oid oid = catalog::FindRelation(name);
+  const Oid oid = catalog::LockRelation(name);
   if (!OidIsValid(oid)) {
     throw Error(sqlstate::kUndefinedTable, Cat("table \"", name.ForMessage(), "\" does not exist"))
         .WithHint("Create it, or pass create_missing_tables => true.");

@@ -4,6 +4,7 @@
 #include "catalog/definition.h"
 #include "catalog/shareable.h"
 #include "catalog/table.h"
+#include "catalog/table_lock.h"
 #include "core/text.h"
 #include "engine/json_import.h"
 #include "engine/scan.h"
@@ -62,7 +63,7 @@ void NoticeInheritance(const catalog::Table& table) {
 }
 
 catalog::Table ReadableTable(Oid relation) {
-  catalog::Table table = catalog::ReadTable(relation);
+  catalog::Table table = catalog::ReadLockedTable(relation);
   catalog::RequireReadable(table);
   return table;
 }
@@ -131,7 +132,7 @@ PGSYNC_FUNCTION(pgsync_import) {
   const engine::Strategy strategy = engine::ParseStrategy(args.Text(2));
   const auto max_errors = args.OptionalInt8(3);
   engine::RequireNotNegative("max_errors", max_errors);
-  const catalog::Table table = catalog::ReadTable(relation);
+  const catalog::Table table = catalog::ReadLockedTable(relation);
   catalog::RequireTransferable(table);
 
   const auto started = core::Clock::now();
