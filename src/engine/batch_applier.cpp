@@ -75,7 +75,8 @@ void BatchApplier::WithRows(RowStore& rows, Body body) {
     };
     const int64 before = dealt_with();
     body();
-    counts_.skipped += rows.rows() - (dealt_with() - before);
+    // A trigger that gives a row another key makes it one that is updated and then inserted too.
+    counts_.skipped += std::max<int64>(0, rows.rows() - (dealt_with() - before));
   });
   shown_ = nullptr;
   rows.Clear();

@@ -113,6 +113,10 @@ void WarnNotMoved(const Sequence& sequence, const char* why, const std::string& 
 }
 
 void Advance(const Sequence& sequence, int64 extreme) {
+  // Values that the sequence never hands out are no reason to move it.
+  const bool never_reached =
+      sequence.increment > 0 ? extreme < sequence.min : extreme > sequence.max;
+  if (never_reached) return;
   if (!Allowed(sequence, ACL_SELECT) || !Allowed(sequence, ACL_UPDATE)) {
     WarnNotMoved(
         sequence, "The rights to SELECT from and to UPDATE it are missing.",
