@@ -80,6 +80,13 @@ INSERT INTO deferrable_key VALUES (1, 1);
 SELECT result(sync_import('deferrable_key', '[{"id": 1, "v": 2}, {"id": 2, "v": 2}]', 'overwrite'));
 TABLE deferrable_key ORDER BY id;
 
+-- An identity GENERATED ALWAYS beside the key cannot be changed: equal rows are no matter, others are row errors.
+CREATE TABLE numbered (code text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v int);
+INSERT INTO numbered (code, v) VALUES ('a', 1), ('b', 1), ('c', 1);
+SELECT result(sync_import('numbered', '[{"code": "a", "n": 1, "v": 2}, {"code": "b", "v": 2}, {"code": "c", "n": 3, "v": 1}, {"code": "d", "n": 40, "v": 2}]', 'overwrite', 0));
+SELECT result(r), r.errors FROM sync_import('numbered', '[{"code": "a", "n": 7, "v": 3}, {"code": "b", "n": null, "v": 3}]', 'merge') r;
+TABLE numbered ORDER BY code;
+
 -- append needs a default for the key.
 CREATE TABLE natural_key (code text PRIMARY KEY);
 SELECT sync_import('natural_key', '[{"code": "x"}]', 'append');
@@ -99,7 +106,7 @@ SELECT result(sync_import('keyed', (SELECT jsonb_agg(r || '{"v": 2}') FROM sync_
 SELECT result(sync_import('keyed', (SELECT jsonb_agg(r || '{"n": 1.000, "c": "aBC", "ch": "ab", "v": 3}') FROM sync_export('keyed') r), 'overwrite'));
 SELECT n, c, v FROM keyed;
 
-DROP TABLE target, numbers, strict, composite, no_key, deferrable_key, natural_key, keyed;
+DROP TABLE target, numbers, strict, composite, no_key, deferrable_key, natural_key, numbered, keyed;
 DROP FUNCTION result, fill, tell;
 DROP TYPE colour;
 DROP DOMAIN code;

@@ -54,6 +54,7 @@ inline constexpr SqlState kInsufficientPrivilege{"42501"};
 inline constexpr SqlState kDatatypeMismatch{"42804"};
 inline constexpr SqlState kWrongObjectType{"42809"};
 inline constexpr SqlState kInvalidForeignKey{"42830"};
+inline constexpr SqlState kGeneratedAlways{"428C9"};
 inline constexpr SqlState kUndefinedObject{"42704"};
 inline constexpr SqlState kUndefinedTable{"42P01"};
 inline constexpr SqlState kDuplicateTable{"42P07"};

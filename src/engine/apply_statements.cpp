@@ -42,6 +42,7 @@ class Builder {
     if (key_ != nullptr) {
       statements.update = Update();
       if (!statements.update.empty()) statements.replace = Replace();
+      if (strategy_ != Strategy::kSkip) statements.identity = Identity();
       statements.exists =
           Cat("SELECT EXISTS (SELECT FROM ", target_.FromClause(), " AS t, ", kIncomingRelation,
               " AS s WHERE ", Range(), " AND ", KeyMatches(), ")");
@@ -54,9 +55,15 @@ class Builder {
                                      " AS t, ", source_, " AND ", KeyMatches(), Differs());
     }
     if (key_ != nullptr) {
+      std::vector<size_t> compared = Updated();
+      for (size_t position : columns_) {
+        if (IsFixed(position)) compared.push_back(position);
+      }
+      const std::string same =
+          compared.empty() ? std::string() : Cat(" AND NOT (true", Differ(compared), ")");
       const std::string unequal =
           Cat(source_, " AND NOT EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ",
-              KeyMatches(), Differs().empty() ? "" : Cat(" AND NOT (true", Differs(), ")"), ")");
+              KeyMatches(), same, ")");
       statements.count_unequal = Cat("SELECT pg_catalog.count(*) FROM ", unequal);
       statements.unequal_keys =
           Cat("SELECT ", KeyObject(), " FROM ", unequal, " ORDER BY s.n LIMIT 5");
@@ -97,9 +104,14 @@ class Builder {
   std::vector<size_t> Updated() const {
     std::vector<size_t> updated;
     for (size_t position : columns_) {
-      if (!target_.IsExactKeyColumn(position)) updated.push_back(position);
+      if (!target_.IsExactKeyColumn(position) && !IsFixed(position)) updated.push_back(position);
     }
     return updated;
+  }
+
+  // No UPDATE can change it.
+  bool IsFixed(size_t position) const {
+    return target_.columns[position].identity == 'a' && !target_.IsKeyColumn(position);
   }
 
   std::string NewValue(size_t position) const {
@@ -109,15 +121,26 @@ class Builder {
   }
 
   // " AND ..."; empty where there is nothing that could differ.
-  std::string Differs() const {
+  std::string Differ(const std::vector<size_t>& positions) const {
     std::vector<std::string> local, incoming;
-    for (size_t position : Updated()) {
+    for (size_t position : positions) {
       local.push_back(Local(position));
       incoming.push_back(NewValue(position));
     }
     if (local.empty()) return std::string();
     return Cat(" AND ", QuoteIdentifier(catalog::ExtensionSchema()), "._sync_differ(ROW(",
                Join(local, ", "), "), ROW(", Join(incoming, ", "), "))");
+  }
+  std::string Differs() const { return Differ(Updated()); }
+
+  std::string Identity() const {
+    for (size_t position : columns_) {  // a table has at most one
+      if (!IsFixed(position)) continue;
+      return Cat("SELECT ", catalog::QuoteLiteral(target_.columns[position].name),
+                 "::pg_catalog.text FROM ", target_.FromClause(), " AS t, ", source_, " AND ",
+                 KeyMatches(), Differ({position}));
+    }
+    return std::string();
   }
 
   // The sort makes sure that the last row is deleted before the first one is inserted.

@@ -32,6 +32,9 @@ struct ApplyStatements {
   std::string insert;    ///< rows that do not exist
   std::string key_json;  ///< the key of the rows as JSON; empty without a key
   std::string exists;    ///< true where the key exists; empty without a key
+  /// A row for each existing row whose identity column GENERATED ALWAYS differs, which no UPDATE
+  /// can change: the column's name. Empty where there is no such column.
+  std::string identity;
   /// Existing rows are deleted, all of them first, and inserted again with what came; empty where
   /// nothing is ever updated.
   std::string replace;

@@ -40,6 +40,7 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
       insert_(std::move(statements.insert)),
       key_json_(std::move(statements.key_json)),
       exists_(std::move(statements.exists)),
+      identity_(std::move(statements.identity)),
       replace_(std::move(statements.replace)),
       touched_(std::move(statements.touched)),
       late_rows_(options.late_rows),
@@ -70,6 +71,7 @@ void BatchApplier::WithRows(RowStore& rows, Body body) {
     touched_.Prepare();
     update_.Prepare();
     insert_.Prepare();
+    identity_.Prepare();
     const auto dealt_with = [&] {
       return counts_.created + counts_.updated + errors_.count() + postponed_.rows();
     };
@@ -101,6 +103,17 @@ void BatchApplier::Settle() {
   WithRows(rows, [&] {
     if (!may_replace || !ReplaceAll(rows)) ApplyRows(rows, true);
   });
+}
+
+// Part of the leaf.
+void BatchApplier::require_same_identity(const RowStore& rows) {
+  if (identity_.run(rows.first(), rows.last()) > 0) {
+    ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
+                    errmsg("identity column \"%s\" of an existing row cannot be changed",
+                           SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
+                    errdetail("It is GENERATED ALWAYS, and the incoming value differs.")));
+  }
+  SPI_freetuptable(SPI_tuptable);
 }
 
 // Notes what the statements are about to write: the rows' keys as they came and as they are now,
@@ -156,6 +169,7 @@ void BatchApplier::Execute(RowStore& rows, BatchStatement& existing) {
   } done = pg::Call([&] {
     decltype(done) written = {0, 0, true};
     shown_->show(rows);
+    if (!identity_.empty()) require_same_identity(rows);
     const uint64 touched = touched_.run(rows.first(), rows.last());
     SPITupleTable* const touched_rows = touched_.empty() ? nullptr : SPI_tuptable;
     written.updated = existing.run(rows.first(), rows.last());

@@ -77,6 +77,7 @@ class BatchApplier : public BatchSink {
   void ApplyOne(RowStore& row);
   void Try(RowStore& rows, BatchStatement& existing);
   void Execute(RowStore& rows, BatchStatement& existing);
+  void require_same_identity(const RowStore& rows);
   void note_keys(SPITupleTable* touched, uint64 count, SPITupleTable* returned);
   bool ReplaceAll(RowStore& rows);
   bool MayReplace();
@@ -89,7 +90,7 @@ class BatchApplier : public BatchSink {
   std::optional<DeferrableConstraints> deferred_;
   RowErrors& errors_;
   ApplyCounts& counts_;
-  BatchStatement update_, insert_, key_json_, exists_, replace_, touched_;
+  BatchStatement update_, insert_, key_json_, exists_, identity_, replace_, touched_;
   LateRows* late_rows_;
   KeyMap* key_map_;
   // What is to be noted of the rows that are being written.

@@ -23,7 +23,7 @@ RowError RowError::Of(const pg::PgError& error, int64 position) {
 bool IsRowError(const pg::PgError& error) {
   const core::SqlState state = error.state();
   if (state.Class() == "22" || state.Class() == "23") return true;
-  if (state == core::SqlState("P0001")) return true;
+  if (state == core::SqlState("P0001") || state == core::sqlstate::kGeneratedAlways) return true;
   // A policy's refusal has the SQLSTATE of any missing right; only its place tells it apart.
   return state == core::sqlstate::kInsufficientPrivilege && error.RaisedBy("ExecWithCheckOptions");
 }
@@ -37,7 +37,9 @@ void RowErrors::Add(RowError error) {
   count_++;
   if (listed_.size() < kListed) listed_.push_back(std::move(error));
   if (!max_errors_ || count_ <= *max_errors_) return;
-  const RowError& first = listed_.front();
+  const RowError& first = *std::min_element(
+      listed_.begin(), listed_.end(),
+      [](const RowError& a, const RowError& b) { return a.position < b.position; });
   std::string detail = Cat("Row ", first.position);
   if (first.key) detail += Cat(" with key ", *first.key);
   detail += first.detail.empty() ? "." : Cat(": ", first.detail);

@@ -21,9 +21,9 @@ struct RowError {
   static RowError Of(const pg::PgError& error, int64 position);
 };
 
-/// Whether the error can be a matter of one row alone: data exceptions, constraint violations, a
-/// row level security policy, an exception raised by a trigger. Cancel, locks, resources and
-/// internal errors never are.
+/// Whether the error can be a matter of one row alone: data exceptions, constraint violations, an
+/// identity that cannot be changed, a row level security policy, an exception raised by a trigger.
+/// Cancel, locks, resources and internal errors never are.
 bool IsRowError(const pg::PgError& error);
 
 /// Whether an error of converting a row's values is that row's: besides the above, what an input

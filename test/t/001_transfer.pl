@@ -69,6 +69,22 @@ is($b->safe_psql('postgres', $checksums), $a->safe_psql('postgres', $checksums),
 is($b->safe_psql('postgres', q(INSERT INTO orders DEFAULT VALUES RETURNING id)), '20001', 'identity goes on behind what came');
 $b->safe_psql('postgres', 'DELETE FROM orders WHERE id = 20001');
 
+# Sequences: left where they are, moved up, and never back.
+$a->safe_psql('postgres', q(CREATE TABLE serials (id serial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY); INSERT INTO serials (id) SELECT i * 10 FROM generate_series(1, 6) i));
+is( run_script($b, $a, <<'SQL'), "6\n1|7\n0|6\n61|8\n0|6\n500\n500", 'sequences');
+CREATE TABLE serials (id serial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY);
+SELECT created FROM sync_transfer(:c, 'serials', sequences => 'leave');
+INSERT INTO serials OVERRIDING SYSTEM VALUE VALUES (DEFAULT, 7) RETURNING *;
+DELETE FROM serials WHERE id = 1;
+SELECT created, skipped FROM sync_transfer(:c, 'serials', strategy => 'overwrite');
+INSERT INTO serials DEFAULT VALUES RETURNING id, n + 1;
+DELETE FROM serials WHERE id = 61;
+SELECT created, skipped FROM sync_transfer(:c, 'serials');
+SELECT setval('serials_id_seq', 500);
+SELECT last_value FROM sync_transfer(:c, 'serials'), serials_id_seq;
+SQL
+$_->safe_psql('postgres', 'DROP TABLE serials') foreach $a, $b;
+
 # Again: nothing is written.
 my $before = $b->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
 $out = run_script($b, $a, q(SELECT table_name, created, updated, skipped FROM sync_transfer_all(:c, '{customer, orders}', strategy => 'overwrite');));

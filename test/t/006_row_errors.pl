@@ -119,6 +119,45 @@ $a->safe_psql('postgres', 'CREATE TABLE fine (id int PRIMARY KEY); INSERT INTO f
 fails_with($b, pull_script($a, q(SELECT sync_transfer_all(:c, '{fine, many}');)), '23503', undef, 'all or nothing');
 is($b->safe_psql('postgres', q(SELECT to_regclass('fine') IS NULL)), 't', 'also what was created is gone');
 
+# ---- every strategy, every class of error --------------------------------------------------------
+
+# Ten bad rows of 20,000, each bad in its own way. What is read as text can fail as text.
+$a->safe_psql('postgres', q{CREATE TABLE ways (id int PRIMARY KEY, s text, i text, c int, nn int, e text, fk int, during int4range, rls text, trg text, j json);
+	INSERT INTO ways SELECT n, 's', '1', 1, 1, 'e' || n, 1, int4range(n, n + 1), 'mine', 't', '{}' FROM generate_series(1, 20000) n;
+	UPDATE ways SET s = 'too long for it' WHERE id = 1; UPDATE ways SET i = '99999999999' WHERE id = 1999; UPDATE ways SET i = 'x' WHERE id = 3000; UPDATE ways SET c = -1 WHERE id = 4000; UPDATE ways SET nn = NULL WHERE id = 5001;
+	UPDATE ways SET e = 'e1' WHERE id = 9999; UPDATE ways SET fk = 777 WHERE id = 10000; UPDATE ways SET during = '[500,501)' WHERE id = 10001; UPDATE ways SET rls = 'theirs' WHERE id = 15000; UPDATE ways SET trg = 'raise' WHERE id = 20000; CLUSTER ways USING ways_pkey; ANALYZE ways});
+$b->safe_psql('postgres', q(CREATE ROLE clerk; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO clerk; GRANT SELECT ON parent TO clerk;
+	CREATE FUNCTION raising() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.trg = 'raise' THEN RAISE 'raised'; END IF; RETURN NEW; END $$));
+my $make_ways = q(DROP TABLE IF EXISTS ways; CREATE TABLE ways (id serial PRIMARY KEY, s varchar(10), i int, c int CHECK (c > 0), nn int NOT NULL, e text UNIQUE, fk int REFERENCES parent, during int4range, rls text, trg text, j jsonb, EXCLUDE USING gist (during WITH &&));
+	CREATE TRIGGER raising BEFORE INSERT OR UPDATE ON ways FOR EACH ROW EXECUTE FUNCTION raising(); ALTER TABLE ways ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON ways USING (rls <> 'theirs' OR rls IS NULL); GRANT ALL ON ways TO clerk; GRANT ALL ON SEQUENCE ways_id_seq TO clerk);
+my $bad = '[[1, "22001"], [1999, "22003"], [3000, "22P02"], [4000, "23514"], [5001, "23502"], [9999, "23505"], [10000, "23503"], [10001, "23P01"], [15000, "42501"], [20000, "P0001"]]';
+my $list = q((SELECT jsonb_agg(jsonb_build_array(e->'key'->'id', e->'sqlstate')) FROM jsonb_array_elements(errors) e));
+# The first of each strategy finds nothing, the second half of the rows with other values.
+foreach my $strategy ('skip', 'overwrite', 'merge', 'append')
+{
+	$b->safe_psql('postgres', $make_ways);
+	my $as_clerk = "SET sync.allowed_peers = '*';\nSET ROLE clerk;\n";
+	my $run = sub { return $b->safe_psql('postgres', $as_clerk . pull_script($a, $_[0])); };
+	# e1 is that of row 1, which fails itself; with it out of the way there must be another.
+	my $before = $b->safe_psql('postgres', "INSERT INTO ways (id, nn, e) VALUES (-1, 1, 'e1'); SELECT setval('ways_id_seq', 1, false); SELECT pg_current_xact_id()::text::bigint");
+	$before =~ s/.*\n//s;
+	is($run->("SELECT created, updated, skipped, error_count, $list FROM sync_transfer(:c, 'ways', strategy => '$strategy', max_errors => 10);"), "19990|0|0|10|$bad", "$strategy: each is found and named");
+	# Halving a batch takes two subtransactions for each level of its 14, and only for batches with bad rows.
+	cmp_ok($b->safe_psql('postgres', 'SELECT pg_current_xact_id()::text::bigint') - $before, '<', 10 * 2 * 15 + 50, "$strategy: at the price of some subtransactions");
+	is($b->safe_psql('postgres', 'SELECT count(*), count(DISTINCT e) FROM ways'), '19991|19991', 'the others are there');
+	next if $strategy eq 'append';
+	$b->safe_psql('postgres', 'UPDATE ways SET j = NULL WHERE id > 10000');
+	my $updated = $strategy eq 'skip' ? 0 : 9997;
+	is($run->("SELECT created, updated, skipped, error_count, $list FROM sync_transfer(:c, 'ways', strategy => '$strategy', max_errors => 10);"), "0|$updated|" . (19990 - $updated) . "|10|$bad", "$strategy: again, over rows that exist");
+	my $refused = $as_clerk . pull_script($a, "SELECT sync_transfer(:c, 'ways', strategy => '$strategy', max_errors => 9);");
+	fails_with($b, $refused, '22001', qr/DETAIL:  Row 1 with key \{"id": 1\}.*HINT:  10 rows have failed, more than max_errors => 9/s, "$strategy: one less allowed");
+}
+# Good rows take none.
+$b->safe_psql('postgres', 'CREATE TABLE good (id int PRIMARY KEY, e text UNIQUE)');
+my $xid = $b->safe_psql('postgres', 'SELECT pg_current_xact_id()::text::bigint');
+is(run_script($b, $a, q(SELECT created, error_count FROM sync_transfer(:c, 'ways', 'good', drop_extra_columns => true, mode => 'online', max_errors => 1);)), '19999|1', 'one bad row');
+cmp_ok($b->safe_psql('postgres', 'SELECT pg_current_xact_id()::text::bigint') - $xid, '<', 50, 'costs a few');
+
 # In an exception block the transaction goes on.
 $b->safe_psql('postgres', 'CREATE TABLE journal (entry text)');
 my $code = new_code($a);
