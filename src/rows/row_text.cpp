@@ -45,7 +45,10 @@ RowText::RowText(const std::vector<const catalog::Column*>& columns) : context_(
 }
 
 DigestRows::DigestRows(const std::vector<const catalog::Column*>& columns)
-    : text_(columns), kept_("sync digest buffer"), scratch_("sync digest row") {
+    : text_(columns),
+      convert_(GetDatabaseEncoding() != PG_SQL_ASCII),
+      kept_("sync digest buffer"),
+      scratch_("sync digest row") {
   buffer_.context = kept_.get();
   std::vector<std::string> names;
   for (size_t i = 0; i < columns.size(); i++) {
@@ -72,7 +75,8 @@ void DigestRows::take_row(TupleTableSlot* slot) {
       continue;
     }
     const char* text = text_.text_of(i, slot->tts_values[i]);
-    text = pg_server_to_any(text, static_cast<int>(strlen(text)), PG_UTF8);
+    // SQL_ASCII holds bytes, which need not be text of any encoding.
+    if (convert_) text = pg_server_to_any(text, static_cast<int>(strlen(text)), PG_UTF8);
     const size_t size = strlen(text);
     append_little32(buffer_, static_cast<uint32_t>(size));
     append_bytes(buffer_, text, size);

@@ -42,6 +42,7 @@ class DigestRows : public RowConsumer {
 
  private:
   RowText text_;
+  bool convert_;
   std::vector<size_t> order_;
   std::vector<std::string> prefixes_;  // length and name, by position in order_
   pg::OwnedContext kept_;

@@ -116,6 +116,9 @@ void ServedDatabase::PassGate() {
     pgstat_report_activity(STATE_RUNNING, "admitting a peer");
   });
   SetSetting("search_path", "");
+  // What peers say and are told is UTF-8. As the client's encoding its conversion is at hand also
+  // where no transaction is, as for a request before the first one.
+  SetSetting("client_encoding", "UTF8");
   if (!OidIsValid(pg::Call([] { return get_extension_oid("sync", true); }))) {
     throw NotAdmitted("extension is not installed in that database");
   }

@@ -168,6 +168,55 @@ is(join("\n", @back), $counts, 'and back');
 	is(join(', ', map { $names[$_] } grep { $sums->{$_} ne $want_sums->{$_} } 0 .. $#names), '', 'back: the same checksum');
 }
 
+# ---- other encodings -----------------------------------------------------------------------------
+
+# What holds text, with letters that LATIN1 has too, through databases of every encoding and back.
+my $letters = <<'SQL';
+SET client_encoding = 'UTF8';
+CREATE TYPE "Enüm" AS ENUM ('ä', 'ß "q"');
+CREATE TYPE "Päar" AS ("ä" text, b "Enüm");
+CREATE DOMAIN "Döm" AS text CHECK (VALUE <> 'ö');
+SQL
+my $table = q(CREATE TABLE "Zeichen ä" (id int PRIMARY KEY, t text, v varchar(10), c char(5), n name, e "Enüm", d "Döm", p "Päar", j json, jb jsonb, jp jsonpath, x xml, tv tsvector, tq tsquery, rc regclass, rt regtype, a text[], ea "Enüm"[], m text));
+my $row = <<'SQL';
+INSERT INTO "Zeichen ä" VALUES (1, 'äöüßéñ¿', 'äöüßé', 'ab', 'ñ', 'ß "q"', 'é', ('ä', 'ß "q"'), '{"ä": "é", "ä": 1}', '{"ä": ["é", "ü"]}', '$."ä" ? (@ == "ü")', '<ä ö="ü">é</ä>',
+    $$'ä':1A 'ß'$$, $$'ä' & !'ö'$$, '"Zeichen ä"', '"Enüm"', '{ä,"ö ü",NULL}', '{ä,NULL}', repeat('ü', 3000)),
+    (2, '', '', '', '', NULL, NULL, NULL, NULL, 'null', NULL, NULL, '', '', '-', '-', '{}', '{}', NULL);
+SQL
+foreach my $node ($a, $b)
+{
+	foreach my $encoding ('UTF8', 'LATIN1', 'SQL_ASCII')
+	{
+		$node->safe_psql('postgres', qq(CREATE DATABASE "in $encoding" TEMPLATE template0 ENCODING '$encoding' LC_COLLATE 'C' LC_CTYPE 'C'));
+		$node->safe_psql("in $encoding", "CREATE EXTENSION sync; SELECT sync_enable(); SET standard_conforming_strings = on; $letters");
+	}
+}
+$a->safe_psql("in $_", "SET standard_conforming_strings = on; SET client_encoding = 'UTF8'; SET xmloption = content; SET array_nulls = on;\n$table;\n$row") foreach 'UTF8', 'LATIN1';
+sub sum { my ($node, $db, $of) = @_; return $node->safe_psql($db, qq(SET client_encoding = 'UTF8'; SELECT sync_checksum('"$of ä"'))); }
+my $expected = sum($a, 'in UTF8', 'Zeichen');
+foreach my $way ([ 'UTF8', 'LATIN1', 'UTF8' ], [ 'LATIN1', 'UTF8', 'LATIN1' ], [ 'UTF8', 'SQL_ASCII', 'UTF8' ], [ 'UTF8', 'UTF8', 'LATIN1' ])
+{
+	my ($from, $over, $to) = map { "in $_" } @$way;
+	my $name = join(' to ', @$way);
+	$b->safe_psql($over, qq(SET client_encoding = 'UTF8'; DROP TABLE IF EXISTS "Zeichen ä", "Kopie ä"));
+	my $set = "SET client_encoding = 'UTF8';\nSET client_min_messages = warning;\n";
+	is( run_script($b, $a, <<"SQL", db => $from, to_db => $over), "2\n2|0\n2|0", "$name: goes over");
+${set}SELECT created FROM sync_transfer(:c, '"Zeichen ä"');
+CREATE TABLE "Kopie ä" (LIKE "Zeichen ä" INCLUDING ALL);
+SELECT created, error_count FROM sync_import('"Kopie ä"', (SELECT jsonb_agg(r) FROM sync_remote_fetch(:c, '"Zeichen ä"') r));
+SELECT skipped, error_count FROM sync_transfer(:c, '"Zeichen ä"', strategy => 'overwrite');
+SQL
+	is(sum($b, $over, $_), $expected, "$name: $_ is equal") foreach 'Zeichen', 'Kopie';
+	$a->safe_psql($to, qq(SET client_encoding = 'UTF8'; DROP TABLE IF EXISTS "Rück ä"));
+	is(run_script($a, $b, qq(${set}SELECT created FROM sync_transfer(:c, '"Zeichen ä"', '"Rück ä"');), db => $over, to_db => $to), '2', "$name: and back");
+	is(sum($a, $to, 'Rück'), $expected, "$name: equal again");
+}
+# Bytes that are no text go between databases that take them, and have a checksum.
+$_->safe_psql('in SQL_ASCII', 'CREATE TABLE bytes (id int PRIMARY KEY, t text, a text[], n name)') foreach $a, $b;
+$a->safe_psql('in SQL_ASCII', q(INSERT INTO bytes VALUES (1, E'\xff\xfe\x80', ARRAY[E'\xe4'], E'\xe4')));
+is(run_script($b, $a, q(SELECT created FROM sync_transfer(:c, 'bytes');), db => 'in SQL_ASCII', to_db => 'in SQL_ASCII'), '1', 'bytes that are no text');
+is($b->safe_psql('in SQL_ASCII', q(SELECT sync_checksum('bytes'))), $a->safe_psql('in SQL_ASCII', q(SELECT sync_checksum('bytes'))), 'are equal');
+
 no_leftovers($a, 'sender');
 no_leftovers($b, 'receiver');
 done_testing();

@@ -33,6 +33,12 @@ SELECT created, error_count FROM sync_transfer(:c, 'many', mode => 'online', bat
 SQL
 equal('large', $_, $_) foreach qw(large large_sets large_json);
 is(pulled(q(SELECT updated, skipped FROM sync_transfer(:c, 'large', strategy => 'overwrite');)), '0|4', 'and are known as equal');
+# Compressed in another way is the same all the same.
+my $methods = on_b(q(SELECT unnest(enumvals) FROM pg_settings WHERE name = 'default_toast_compression' ORDER BY 1));
+on_b("SET default_toast_compression = '$_'; CREATE TABLE packed_$_ AS SELECT i AS id, repeat('abcdefgh' || i, 5000) AS v FROM generate_series(1, 5) i; ALTER TABLE packed_$_ ADD PRIMARY KEY (id)") foreach split /\n/, $methods;
+on_a(q(CREATE TABLE packed AS SELECT i AS id, repeat('abcdefgh' || i, 5000) AS v FROM generate_series(1, 5) i; ALTER TABLE packed ADD PRIMARY KEY (id), ALTER v SET STORAGE EXTERNAL));
+is(pulled("SELECT updated, skipped FROM sync_transfer(:c, 'packed', 'packed_$_', strategy => 'overwrite');"), '0|5', "compressed by $_") foreach split /\n/, $methods;
+equal('packed', "packed_$_", $_) foreach split /\n/, $methods;
 is(on_b('SELECT count(*), sum(id) FROM many'), '400000|80000200000', 'no row is lost');
 ok(!log_contains($b, qr/temporary file leak/), 'no file is forgotten');
 $_->safe_psql('postgres', 'DROP TABLE large, many') foreach $a, $b;
