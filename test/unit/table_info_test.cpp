@@ -26,6 +26,7 @@ ColumnInfo FullColumn() {
   column.type = "\"My Schema\".price(10,2)";
   column.base_type = "pg_catalog.numeric";
   column.category = 'N';
+  column.fields = "(\"a\", \"b\"(\"c\"))";
   column.binary = true;
   column.nullable = false;
   column.default_expression = "nextval('s'::regclass)";
@@ -62,6 +63,7 @@ TEST(TableInfoTest, FullDefinitionSurvivesARoundTrip) {
     EXPECT_EQ(a.type, b.type);
     EXPECT_EQ(a.base_type, b.base_type);
     EXPECT_EQ(a.category, b.category);
+    EXPECT_EQ(a.fields, b.fields);
     EXPECT_EQ(a.binary, b.binary);
     EXPECT_EQ(a.nullable, b.nullable);
     EXPECT_EQ(a.default_expression, b.default_expression);
