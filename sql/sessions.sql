@@ -71,6 +71,22 @@ SELECT sync_create_session('send', options => '{"owner_pid": "x"}');
 SELECT sync_create_session('send', options => '{"owner_pid": 0}');
 SELECT sync_create_session('send', options => '{"owner_pid": 99999999999}');
 SELECT sync_create_session('send', ttl => '1 h', options => '{"owner_pid": 1}');
+
+-- What the peer of a receive session may do is chosen, and looked at, when it is made.
+SELECT direction, status FROM sync_create_session('receive', options => '{"strategies": ["skip", "append"], "create_tables": false, "max_deletes": 0, "triggers": "fire", "max_rows": null}');
+SELECT direction FROM sync_create_session('receive', options => '{"strategies": ["mirror", "overwrite", "merge"], "create_tables": true, "max_deletes": null, "triggers": "skip", "max_rows": 5}');
+SELECT direction, owner_pid = pg_backend_pid() AS here FROM sync_create_session('receive', options => jsonb_build_object('max_rows', 0, 'owner_pid', pg_backend_pid()));
+SELECT sync_create_session('send', options => '{"strategies": ["skip"]}');
+SELECT sync_create_session('send', options => '{"max_rows": 5}');
+SELECT sync_create_session('receive', options => '{"nonsense": 1}');
+SELECT sync_create_session('receive', options => '{"strategies": []}');
+SELECT sync_create_session('receive', options => '{"strategies": "skip"}');
+SELECT sync_create_session('receive', options => '{"strategies": ["skip", "nonsense"]}');
+SELECT sync_create_session('receive', options => '{"create_tables": "yes"}');
+SELECT sync_create_session('receive', options => '{"triggers": "never"}');
+SELECT sync_create_session('receive', options => '{"max_deletes": -1}');
+SELECT sync_create_session('receive', options => '{"max_rows": 1.5}');
+
 SELECT sync_create_session('send', tables => '{pg_class}');
 SELECT sync_create_session('send', tables => '{NULL}');
 CREATE VIEW a_view AS SELECT 1;

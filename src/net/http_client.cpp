@@ -105,6 +105,8 @@ HttpResponse HttpClientConnection::Send(const HttpRequest& request) {
 core::ByteSink& HttpClientConnection::BeginUpload(const HttpRequest& request) {
   Impl& impl = *impl_;
   impl.clean = false;
+  // A peer that works on what it has got must not find out last that there is no more.
+  ResetOnClose(impl.owned->fd(), true);
   http::request<http::empty_body> message;
   impl.SetHead(message, request);
   message.chunked(true);
@@ -131,7 +133,9 @@ HttpResponse HttpClientConnection::EndUpload() {
   error_code error;
   WriteLastChunk(impl_->stream, error);
   if (error) RaiseBroken(error);
-  return impl_->ReadHead(false);
+  HttpResponse response = impl_->ReadHead(false);
+  ResetOnClose(impl_->owned->fd(), false);
+  return response;
 }
 
 HttpResponse HttpClientConnection::Impl::ReadHead(bool to_head) {

@@ -92,6 +92,11 @@ bool PeerHasGone(int fd) noexcept {
   return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+void ResetOnClose(int fd, bool on) noexcept {
+  const linger option = {on ? 1 : 0, 0};
+  (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &option, sizeof(option));
+}
+
 bool PeerIsLocal(int fd) noexcept {
   sockaddr_storage address = {};
   socklen_t size = sizeof(address);

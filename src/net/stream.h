@@ -85,6 +85,11 @@ void PrepareSocket(int fd);
 /// safe.
 bool PeerHasGone(int fd) noexcept;
 
+/// What becomes of bytes that the peer has not taken when the descriptor is closed, by whomever and
+/// if by the end of the process: with `on` they are thrown away and the peer sees a reset at once;
+/// without, they come first, however long the peer takes over them.
+void ResetOnClose(int fd, bool on) noexcept;
+
 /// Whether the other end of the connection is on this machine, as its address says.
 bool PeerIsLocal(int fd) noexcept;
 

@@ -101,9 +101,6 @@ ServedDatabase::ServedDatabase(const session::Session& session)
   pg::Call([&] {
     BackgroundWorkerInitializeConnectionByOid(session_.database, BOOTSTRAP_SUPERUSERID, 0);
     pgstat_report_appname("sync worker");
-    // The peer talks in UTF-8, also where no transaction is there in which to look for a
-    // conversion.
-    if (PrepareClientEncoding(PG_UTF8) >= 0) (void)SetClientEncoding(PG_UTF8);
   });
   PassGate();
 }
@@ -114,6 +111,8 @@ void ServedDatabase::PassGate() {
     StartTransactionCommand();
     PushActiveSnapshot(GetTransactionSnapshot());
     pgstat_report_activity(STATE_RUNNING, "admitting a peer");
+    // The peer talks in UTF-8, also when there is no transaction in which to look for a conversion.
+    if (PrepareClientEncoding(PG_UTF8) >= 0) (void)SetClientEncoding(PG_UTF8);
   });
   SetSetting("search_path", "");
   // What peers say and are told is UTF-8. As the client's encoding its conversion is at hand also

@@ -12,7 +12,8 @@ use Test::More;
 use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(new_sync_node sync_url new_code pull_script run_script fails_with wait_for
-  free_port log_contains no_leftovers http_request fake_peer stop_fake_peers background finished);
+  free_port log_contains no_leftovers http_request fake_peer stop_fake_peers background finished
+  private_dirty);
 
 # A server with sync preloaded, its own port for peers, and the extension in database postgres.
 sub new_sync_node
@@ -209,6 +210,21 @@ sub finished
 	my ($session) = @_;
 	$session->{run}->finish;
 	return $session->{out};
+}
+
+# Private dirty memory of a process in kB, without the server's shared memory: a page of that counts
+# as private for as long as no other process has looked at it.
+sub private_dirty
+{
+	my ($pid) = @_;
+	open my $file, '<', "/proc/$pid/smaps" or return 0;
+	my ($sum, $shared) = (0, 0);
+	while (<$file>)
+	{
+		$shared = m{/dev/zero|/SYSV|PostgreSQL\.} if /^[0-9a-f]+-[0-9a-f]+ /;
+		$sum += $1 if !$shared && /^Private_Dirty:\s+(\d+) kB/;
+	}
+	return $sum;
 }
 
 END { my $status = $?; stop_fake_peers() if @fake_peers; $? = $status; }
