@@ -27,7 +27,10 @@ std::string Listed(uint32_t strategies) {
 
 Error Invalid(const std::string& option, const char* expected) {
   return Error(sqlstate::kInvalidParameter,
-               Cat("session option \"", option, "\" must be ", expected));
+               Cat("session option \"", option, "\" must be ", expected))
+      .WithHint(
+          "The defaults are {\"strategies\": [\"skip\", \"append\"], \"create_tables\": false, "
+          "\"max_deletes\": 0, \"triggers\": \"fire\", \"max_rows\": null}.");
 }
 
 Error NotAllowed(std::string message, const std::string& option) {

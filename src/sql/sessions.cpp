@@ -110,7 +110,8 @@ void ReadOptions(const std::string& options, session::NewSession* request) {
     if ((receives ? request->limits : unused).Set(key, member.value)) {
       if (receives) continue;
       throw Error(sqlstate::kInvalidParameter,
-                  Cat("session option \"", key, "\" is for the direction \"receive\""));
+                  Cat("session option \"", key, "\" is for the direction \"receive\""))
+          .WithHint("A peer of a session with the direction \"send\" reads only.");
     }
     if (key != "owner_pid") {
       throw Error(sqlstate::kInvalidParameter,
