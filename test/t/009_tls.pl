@@ -34,6 +34,17 @@ is($a->safe_psql('postgres', 'SELECT listen_url FROM sync_get_config()'), "https
 sub over { my ($url, $sql) = @_; my $code = new_code($a); return "SELECT sync_connect('$url', '$code') AS c \\gset\n$sql\nSELECT sync_disconnect(:c) \\g /dev/null\n"; }
 is($b->safe_psql('postgres', over("https://localhost:$port", q(SELECT created FROM sync_transfer(:c, 't');))), '20000', 'a transfer over TLS');
 is($b->safe_psql('postgres', q(SELECT sync_checksum('t'))), $a->safe_psql('postgres', q(SELECT sync_checksum('t'))), 'all rows are equal');
+
+# The other way round; with an answer that comes while rows are still being sent.
+$a->safe_psql('postgres', q(CREATE TABLE taken (LIKE t INCLUDING ALL); CREATE TABLE picky (id int PRIMARY KEY, v text CHECK (v = ''))));
+$b->safe_psql('postgres', q(INSERT INTO t SELECT i, repeat(md5(i::text), 20) FROM generate_series(20001, 60000) i));
+my ($ret, $out, $err) = $b->psql('postgres', pull_script($a, q(SELECT sync_push(:c, 't', 'picky');
+SELECT bytes_out < 30000000 FROM sync_clients();
+SELECT created FROM sync_push(:c, 't', 'taken');), direction => 'receive') =~ s/http:/https:/r, on_error_stop => 0);
+like($err, qr/violates check constraint "picky_v_check"/, 'a push over TLS that is refused');
+is($out, "t\n60000", 'is not sent to its end, and the next goes over the same connection');
+is($a->safe_psql('postgres', q(SELECT sync_checksum('taken'))), $b->safe_psql('postgres', q(SELECT sync_checksum('t'))), 'all rows are equal');
+
 is($b->safe_psql('postgres', over("https://127.0.0.1:$port", q(SELECT sync_remote_get_count(:c, 't');))), '20000', 'by address');
 is($b->safe_psql('postgres', over("http://localhost:$port", q(SELECT sync_remote_get_count(:c, 't');))), '20000', 'on the same machine also without');
 

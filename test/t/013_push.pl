@@ -341,6 +341,12 @@ foreach my $end ('the worker is terminated', 'the caller cancels')
 	is(there(q(SELECT sum(length(v)) FROM huge)), here(q(SELECT sum(length(v)) FROM huge)), 'all is there');
 }
 
+# A batch that has grown into a file, because of rows that are a little larger than a power of two.
+there(q(TRUNCATE large; INSERT INTO large VALUES (0)));
+is(pushed(q(SELECT created FROM sync_push(:c, 'large');)), '20000', 'batches that spill');
+is(there(q(SELECT count(*), sum(length(v)) FROM large)), '20001|20000000', 'arrive whole');
+ok(!log_contains($b, qr/temporary file leak/), 'and leave no file behind');
+
 # ---- encodings -----------------------------------------------------------------------------------
 
 foreach my $node ($a, $b)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -59,6 +60,68 @@ TEST_F(PlainStreamTest, ReadsWhatIsThereWithoutWaitingForMore) {
   WriteAll(*near_, "abc");
   EXPECT_EQ(far_->ReadSome(bytes, 2), 2u);
   EXPECT_EQ(far_->ReadSome(bytes, 2), 1u);
+}
+
+TEST_F(PlainStreamTest, TriesToReadWithoutWaiting) {
+  char bytes[100];
+  EXPECT_EQ(far_->TryRead(bytes, sizeof(bytes)), std::nullopt);
+  WriteAll(*near_, "abc");
+  EXPECT_EQ(far_->TryRead(bytes, 2), 2u);
+  EXPECT_EQ(far_->TryRead(bytes, 2), 1u);
+  EXPECT_EQ(far_->TryRead(bytes, 2), std::nullopt);
+  EXPECT_EQ(far_->bytes_in(), 3u);
+  near_.reset();
+  EXPECT_EQ(far_->TryRead(bytes, 2), 0u);
+}
+
+// Two ends of a TCP connection on this machine.
+std::pair<Socket, Socket> TcpPair() {
+  LoopbackPort port;
+  PollWaiter waiter;
+  Socket near(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port.port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(near.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    throw std::runtime_error("could not connect");
+  }
+  PrepareSocket(near.get());
+  Socket far = port.Accept(waiter);
+  return {std::move(near), std::move(far)};
+}
+
+// Sends until the other end, which reads nothing, has no room for more; then closes.
+void FillAndClose(Socket socket) {
+  const std::string bytes(65536, 'x');
+  while (send(socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+  }
+}
+
+TEST(ResetOnCloseTest, AReaderThatIsBehindSeesTheEndAtOnce) {
+  auto [near, far] = TcpPair();
+  ResetOnClose(near.get(), true);
+  FillAndClose(std::move(near));
+  pollfd poll_fd = {far.get(), POLLRDHUP, 0};
+  EXPECT_EQ(poll(&poll_fd, 1, 5000), 1);
+  EXPECT_TRUE(PeerHasGone(far.get()));
+}
+
+TEST(ResetOnCloseTest, WithoutItTheBytesComeFirst) {
+  auto [near, far] = TcpPair();
+  ResetOnClose(near.get(), true);
+  ResetOnClose(near.get(), false);
+  FillAndClose(std::move(near));
+  pollfd poll_fd = {far.get(), POLLRDHUP, 0};
+  EXPECT_EQ(poll(&poll_fd, 1, 300), 0);
+  EXPECT_FALSE(PeerHasGone(far.get()));
+}
+
+TEST(PeerIsLocalTest, KnowsLoopback) {
+  auto [near, far] = TcpPair();
+  EXPECT_TRUE(PeerIsLocal(near.get()));
+  EXPECT_TRUE(PeerIsLocal(far.get()));
+  EXPECT_FALSE(PeerIsLocal(-1));
 }
 
 TEST_F(PlainStreamTest, GathersPiecesInTheirOrder) {
