@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "catalog/table_lock.h"
 #include "core/text.h"
 #include "engine/scan.h"
 #include "pg/compat.h"
@@ -10,7 +11,6 @@
 extern "C" {
 #include "access/xact.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/table_lock.h"
 #include "mb/pg_wchar.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
