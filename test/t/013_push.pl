@@ -129,10 +129,24 @@ foreach my $case (
 	cmp_ok($out =~ /^(\d+)$/m ? $1 : 1e9, '<', 10_000, 'before a row is sent');
 }
 is(there(q(SELECT count(*) FROM large)), '0', 'nothing has come');
-foreach my $option (q(dry_run => true), q(verify => true), q(max_deletes => 5), q(max_rate => 5))
-{
-	fails_with($a, pushing("SELECT sync_push(:c, 't', $option);"), '0A000', qr/not supported by this version/, $option);
-}
+fails_with($a, pushing(q(SELECT sync_push(:c, 't', max_rate => 5);)), '0A000', qr/not supported by this version/, 'max_rate');
+
+# Deletes, dry runs, verification, skipped triggers.
+my $mirror = '{"strategies": ["mirror"], "max_deletes": 3, "triggers": "skip"}';
+my $counts = q(created, updated, skipped, deleted, dry_run, verified);
+here('CREATE TABLE mirrored (id int PRIMARY KEY, v text); INSERT INTO mirrored VALUES (1, $$a$$), (2, $$b$$)');
+there(q(SET ROLE taker; CREATE TABLE mirrored (id int PRIMARY KEY, v text); INSERT INTO mirrored VALUES (2, 'x'), (3, 'c'), (4, 'd'), (5, 'e')));
+fails_with($a, pushing(q(SELECT sync_push(:c, 'mirrored', strategy => 'mirror', max_deletes => 4);), options => $mirror), '42501', qr/does not allow 4 rows to be deleted/, 'more deletes than the session allows');
+fails_with($a, pushing(q(SELECT sync_push(:c, 'mirrored', strategy => 'mirror', max_deletes => 2);), options => $mirror), '55000', qr/would delete 3 rows/, 'more deletes than the pusher allows');
+is(pushed("SELECT $counts FROM sync_push(:c, 'mirrored', strategy => 'mirror', dry_run => true);", options => $mirror), '1|1|0|3|t|', 'a dry run');
+is(there('SELECT count(*) FROM mirrored'), '4', 'changes nothing');
+there(q(SET ROLE taker; INSERT INTO mirrored VALUES (6, 'f')));
+fails_with($a, pushing(q(SELECT sync_push(:c, 'mirrored', strategy => 'mirror');), options => $mirror), '55000', qr/would delete 4 rows/, 'without a limit of the pusher the session has one');
+there(q(SET ROLE taker; DELETE FROM mirrored WHERE id = 6; CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'fired'; END $$; CREATE TRIGGER never BEFORE INSERT OR UPDATE OR DELETE ON mirrored FOR EACH ROW EXECUTE FUNCTION never()));
+fails_with($a, pushing(q(SELECT sync_push(:c, 'mirrored', strategy => 'mirror');), options => $mirror), 'P0001', qr/fired/, 'triggers fire');
+fails_with($a, pushing(q(SELECT sync_push(:c, 'mirrored', triggers => 'skip');)), '42501', qr/does not allow triggers to be skipped/, 'unless the session lets them be skipped');
+is(pushed("SELECT $counts FROM sync_push(:c, 'mirrored', strategy => 'mirror', triggers => 'skip', verify => true);", options => $mirror), '1|1|0|3|f|t', 'mirrored and verified without triggers');
+is(there('SELECT string_agg(id || v, $$ $$ ORDER BY id) FROM mirrored'), '1a 2b', 'as it is here');
 fails_with($a, pushing(qq(SELECT sync_push(:c, 't', $_);)), '22023', qr/HINT:  Available values/, $_) foreach (q(strategy => 'nonsense'), q(mode => 'slow'), q(triggers => 'never'), q(sequences => 'x'));
 
 # Rows in all: in one push, and over several; what failed does not count.
