@@ -45,6 +45,8 @@ class BatchSink {
   virtual void Apply() = 0;
   /// After the last Apply(): deals with rows that were put aside.
   virtual void Settle() {}
+  /// How many there are.
+  virtual int64 postponed() const { return 0; }
 };
 
 /// Writes them; an error of a single row goes to the RowErrors.
@@ -65,7 +67,7 @@ class BatchApplier : public BatchSink {
   void Settle() override;
   /// The batch, for who fills it by another way than put_row().
   RowStore& incoming() { return incoming_; }
-  int64 postponed() const { return postponed_.rows(); }
+  int64 postponed() const override { return postponed_.rows(); }
 
  private:
   BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,

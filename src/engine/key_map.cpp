@@ -40,8 +40,19 @@ void TranslationJoins::Add(const KeyTranslation& translation,
   }
   joins_ += Cat(" LEFT JOIN ", translation.map->name(), " AS ", alias, " ON ",
                 catalog::MatchKeys(translation.rule, referenced, referencing));
-  complete_ += Cat(" AND (", alias, ".n IS NOT NULL OR ", core::Join(nulls, " OR "), ")");
+  found_.push_back(Cat("(", alias, ".n IS NOT NULL OR ", core::Join(nulls, " OR "), ")"));
   translations_.push_back(&translation);
+}
+
+std::string TranslationJoins::complete() const {
+  return found_.empty() ? "true" : core::Join(found_, " AND ");
+}
+
+std::string TranslationJoins::FirstMissing() const {
+  std::string sql = "CASE";
+  for (size_t i = 0; i < found_.size(); i++)
+    sql += Cat(" WHEN NOT ", found_[i], " THEN ", i);
+  return sql + " END";
 }
 
 std::string TranslationJoins::Value(const catalog::Table& table, size_t position) const {

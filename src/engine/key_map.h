@@ -53,7 +53,9 @@ class TranslationJoins {
   /// " LEFT JOIN ..." for each.
   const std::string& joins() const { return joins_; }
   /// A condition: no value is left without its translation.
-  const std::string& complete() const { return complete_; }
+  std::string complete() const;
+  /// The number of the first translation that is missing.
+  std::string FirstMissing() const;
   /// The translated value of a column, cast to its type; empty where it is not translated.
   std::string Value(const catalog::Table& table, size_t position) const;
   /// Makes the maps visible in the open SPI connection.
@@ -64,7 +66,7 @@ class TranslationJoins {
 
   std::vector<const KeyTranslation*> translations_;
   std::string joins_;
-  std::string complete_ = "true";
+  std::vector<std::string> found_;  // a condition for each
 };
 
 }  // namespace pgsync::engine

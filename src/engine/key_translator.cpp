@@ -48,9 +48,23 @@ void KeyTranslator::Apply() {
   applier_.Apply();
 }
 
+// The row's key as it came, as JSON text; null without a key.
+std::string KeyTranslator::KeyObject() const {
+  if (!target_.row_key) return "NULL";
+  std::vector<std::string> pairs;
+  for (size_t position : target_.row_key->columns) {
+    const auto found = std::find(columns_.begin(), columns_.end(), position);
+    if (found == columns_.end()) continue;
+    pairs.push_back(Cat(catalog::QuoteLiteral(target_.columns[position].name),
+                        "::pg_catalog.text, s.c", found - columns_.begin()));
+  }
+  return Cat("pg_catalog.jsonb_build_object(", core::Join(pairs, ", "), ")::pg_catalog.text");
+}
+
 void KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
-  const std::string sql = Cat("SELECT s.n FROM ", kRawRelation, " AS s", translated.joins(),
-                              " WHERE NOT (", translated.complete(), ") ORDER BY s.n");
+  const std::string sql =
+      Cat("SELECT s.n, ", translated.FirstMissing(), ", ", KeyObject(), " FROM ", kRawRelation,
+          " AS s", translated.joins(), " WHERE NOT (", translated.complete(), ") ORDER BY s.n");
   const char* text = sql.c_str();
   const uint64 count = pg::Call([&] {
     const int result = SPI_execute(text, false, 0);
@@ -59,14 +73,26 @@ void KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
   });
   SPITupleTable* const rows = SPI_tuptable;
   for (uint64 i = 0; i < count; i++) {
-    RowError error;
-    error.position = pg::Call([&] {
+    struct {
+      int64 n;
+      int missing;
+      const char* key;
+    } found = pg::Call([&] {
       bool is_null;
-      return DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null));
+      decltype(found) row;
+      row.n = DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &is_null));
+      row.missing = DatumGetInt32(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &is_null));
+      row.key = SPI_getvalue(rows->vals[i], rows->tupdesc, 3);
+      return row;
     });
+    const KeyTranslation& missing = *translations_.at(static_cast<size_t>(found.missing));
+    RowError error;
+    error.position = found.n;
+    if (found.key != nullptr) error.key = found.key;
     error.sqlstate = core::sqlstate::kForeignKeyViolation;
     error.message = Cat("the row refers to a row that has not arrived in table \"",
-                        translations_.front()->map->target().name.ForMessage(), "\"");
+                        missing.map->target().name.ForMessage(), "\"");
+    error.constraint = missing.rule.name;
     errors_.Add(std::move(error));
   }
 }

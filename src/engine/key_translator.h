@@ -21,8 +21,10 @@ class KeyTranslator : public BatchSink {
   int64 pending() const override { return raw_.rows(); }
   void Apply() override;
   void Settle() override { applier_.Settle(); }
+  int64 postponed() const override { return applier_.postponed(); }
 
  private:
+  std::string KeyObject() const;
   void RefuseIncomplete(const TranslationJoins& translated);
 
   const catalog::Table& target_;

@@ -132,7 +132,6 @@ int64 DoomedRows::Delete() {
       });
     });
   }
-  doomed_.Clear();
   return deleted;
 }
 

@@ -28,7 +28,7 @@ class DoomedRows {
   void RequireModest() const;
   /// Deletes them, as the caller, and returns how many have gone: a trigger may keep some.
   int64 Delete();
-  /// To be called where the rows are not deleted.
+  /// To be called when they have been deleted for good, or will not be.
   void Forget() { doomed_.Clear(); }
 
  private:

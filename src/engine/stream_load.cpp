@@ -58,6 +58,7 @@ class StreamReader {
       }
     }
     sink_.Apply();
+    if (sink_.postponed() > 0 && request_.before_settling) request_.before_settling();
     sink_.Settle();
   }
 

@@ -45,6 +45,8 @@ struct LoadRequest {
   std::vector<const KeyTranslation*> translations;
   /// Called after each frame with its rows and bytes.
   std::function<void(int64 rows, int64 bytes)> progress;
+  /// Called when all rows have come and some were put aside, before these are tried again.
+  std::function<void()> before_settling;
 };
 
 /// Checks that a stream's header announces the columns asked for, and returns its encoding.

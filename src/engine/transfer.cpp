@@ -14,6 +14,7 @@
 #include "engine/skipped_triggers.h"
 #include "engine/transfer_plan.h"
 #include "pg/settings.h"
+#include "pg/subxact.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -49,6 +50,7 @@ class Transfer {
       Measured(*job, [&] { options_.dry_run ? Count(*job) : Load(*job); });
     if (!options_.dry_run) {
       FillIn();
+      RequireDeletesJustified();
       DeleteDoomed();
       Finish();
       Verify();
@@ -121,20 +123,45 @@ class Transfer {
 
   // Children before parents.
   void DeleteDoomed() {
-    for (auto next = plan_.jobs().rbegin(); next != plan_.jobs().rend(); ++next) {
+    const auto& jobs = plan_.jobs();
+    for (auto next = jobs.rbegin(); next != jobs.rend(); ++next) {
       Job& job = **next;
-      if (job.doomed == nullptr) continue;
-      if (job.doomed->count() > 0 && job.outcome.error_count > 0) {
-        throw Error(sqlstate::kFeatureNotSupported,
-                    Cat("rows of table \"", job.local.name.ForMessage(),
-                        "\" have failed, so none may be deleted"))
-            .WithDetail(Cat("Errors: ", job.outcome.errors))
-            .WithHint("Correct the rows, or use strategy overwrite.");
-      }
+      if (job.doomed == nullptr || job.doomed->count() == 0) continue;
       Measured(job, [&] {
         report_.Phase("deleting");
         job.outcome.counts.deleted += job.doomed->Delete();
       });
+    }
+    for (Job* const job : jobs) {
+      if (job->doomed != nullptr) job->doomed->Forget();
+    }
+  }
+
+  // A row may have to wait for a unique value that a row has which is to go. Deletes come last,
+  // since rows may still refer to what goes; where none does, they can come now.
+  void DeleteEarly() {
+    std::vector<int64> deleted_before;
+    for (const Job* job : plan_.jobs())
+      deleted_before.push_back(job->outcome.counts.deleted);
+    try {
+      pg::InSubXact([&] { DeleteDoomed(); });
+    } catch (const pg::PgError& error) {
+      if (!IsRowError(error)) throw;
+      for (size_t i = 0; i < deleted_before.size(); i++)
+        plan_.jobs()[i]->outcome.counts.deleted = deleted_before[i];
+    }
+  }
+
+  // A row that failed may be one that was taken for missing.
+  void RequireDeletesJustified() const {
+    for (const Job* const job : plan_.jobs()) {
+      if (job->doomed == nullptr || job->outcome.error_count == 0) continue;
+      if (job->doomed->count() == 0 && job->outcome.counts.deleted == 0) continue;
+      throw Error(sqlstate::kFeatureNotSupported,
+                  Cat("rows of table \"", job->local.name.ForMessage(),
+                      "\" have failed, so none may be deleted"))
+          .WithDetail(Cat("Errors: ", job->outcome.errors))
+          .WithHint("Correct the rows, or use strategy overwrite.");
     }
   }
 
@@ -212,7 +239,8 @@ class Transfer {
   }
 
   void Load(Job& job) {
-    const LoadRequest request = WithProgress(job.Request(options_));
+    LoadRequest request = WithProgress(job.Request(options_));
+    request.before_settling = [this] { DeleteEarly(); };
     const auto feed = FeedFor(job, request);
     RowErrors errors(options_.max_errors);
     report_.Phase("copying");

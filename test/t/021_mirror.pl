@@ -152,6 +152,18 @@ fails_with($b, pull_script($a, qq(SELECT sync_transfer(:c, 'parent', strategy =>
 fails_with($b, pull_script($a, q(SELECT sync_transfer(:c, 'parent', strategy => 'overwrite', verify => true, dry_run => true);)), '22023', undef, 'a dry run has nothing to verify');
 $b->safe_psql('postgres', 'DROP TRIGGER spoil ON parent');
 
+# A unique value that belonged to a row that goes, and its new owner's children.
+$_->safe_psql('postgres', q(CREATE TABLE account (id int PRIMARY KEY, email text UNIQUE); CREATE TABLE message (id int PRIMARY KEY, account int REFERENCES account))) foreach ($a, $b);
+$a->safe_psql('postgres', q(INSERT INTO account VALUES (1, 'x'), (3, 'z'), (5, 'y'); INSERT INTO message VALUES (1, 3), (2, 5), (3, 1)));
+$b->safe_psql('postgres', q(INSERT INTO account VALUES (1, 'y'), (2, 'x'), (4, 'z'); INSERT INTO message VALUES (7, 2), (8, 4)));
+is(transfer_all(q('{account,message}', strategy => 'mirror', verify => true)), 'account|2|1|0|2 message|3|0|0|2', 'unique values of rows that go');
+same_tables('accounts', 'account', 'message');
+$b->safe_psql('postgres', q(INSERT INTO account VALUES (2, 'w'); INSERT INTO message VALUES (9, 2); UPDATE message SET account = 2 WHERE id = 1));
+$a->safe_psql('postgres', q(INSERT INTO account VALUES (6, 'w')));
+fails_with($b, pull_script($a, q(SELECT sync_transfer_all(:c, '{account,message}', strategy => 'mirror');)), '23505', qr/account_email_key/, 'unless a row that stays still refers to what goes');
+is($b->safe_psql('postgres', 'SELECT count(*) FROM account'), '4', 'then nothing changes');
+$_->safe_psql('postgres', 'DROP TABLE account, message') foreach ($a, $b);
+
 # Keys that are equal but not the same: matched, and then made the same.
 $_->safe_psql('postgres', 'CREATE TABLE amount (n numeric PRIMARY KEY, v text)') foreach ($a, $b);
 $a->safe_psql('postgres', q(INSERT INTO amount VALUES (1.00, 'a'), (2, 'b')));
