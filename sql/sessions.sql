@@ -153,6 +153,15 @@ SET client_min_messages = error;
 SELECT count(sync_create_session('send')) FROM generate_series(1, current_setting('sync.max_sessions')::int + 1);
 SELECT count(*) FROM sync_sessions();
 SELECT active_sessions FROM sync_get_config();
+-- One that has ended makes room for a new one.
+SELECT count(sync_create_session('send')) FROM generate_series(1, current_setting('sync.max_sessions')::int - (SELECT active_sessions FROM sync_get_config()));
+SELECT sync_create_session('send');
+SELECT code AS ended FROM sync_sessions() WHERE owner_pid = pg_backend_pid() ORDER BY created_at LIMIT 1 \gset
+SELECT (sync_update_session(:'ended', '{"status": "failed"}')).status;
+SELECT (sync_create_session('send')).status;
+SELECT sync_get_session(:'ended');
+SELECT sync_create_session('send');
+SELECT count(sync_delete_session(code)) FROM sync_sessions() WHERE owner_pid = pg_backend_pid();
 
 -- Nobody is connected.
 SELECT count(*) FROM sync_peers();

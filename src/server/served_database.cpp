@@ -185,7 +185,9 @@ void ServedDatabase::BeginTransaction() {
     XactReadOnly = true;
     SetUserIdAndSecContext(role, context);
     PushActiveSnapshot(GetTransactionSnapshot());
-    return GetCurrentTimestamp();
+    const TimestampTz now = GetCurrentTimestamp();
+    watch_snapshot(now);
+    return now;
   });
   in_transaction_ = true;
   session::SetPeerSnapshot(snapshot_at_);

@@ -98,6 +98,22 @@ void free_slot(SessionSlot& slot) {
   slot.has_ticket = false;
 }
 
+// A session that has ended can still be looked at until its time is over, but not in the place of a
+// new one. Returns the slot, -1 where all sessions are of use yet.
+int free_oldest_ended() {
+  int oldest = -1;
+  for (int i = 0; i < slot_count; i++) {
+    const auto status = static_cast<SessionStatus>(slots[i].status);
+    if (slots[i].connected ||
+        (status != SessionStatus::kCompleted && status != SessionStatus::kFailed)) {
+      continue;
+    }
+    if (oldest < 0 || slots[i].created_at < slots[oldest].created_at) oldest = i;
+  }
+  if (oldest >= 0) free_slot(slots[oldest]);
+  return oldest;
+}
+
 bool owner_alive(const SessionSlot& slot) {
   if (slot.owner_pid == 0) return true;
   const PGPROC* proc = BackendPidGetProc(slot.owner_pid);
@@ -292,6 +308,7 @@ Session CreateSession(const NewSession& request) {
         if (!slots[i].in_use && free < 0) free = i;
         if (slots[i].in_use && strcmp(slots[i].code, code.c_str()) == 0) clash = true;
       }
+      if (free < 0) free = free_oldest_ended();
       if (free >= 0 && !clash) {
         SessionSlot& slot = slots[free];
         const uint32 generation = slot.generation;

@@ -97,6 +97,22 @@ $code = new_code($a);
 $b->safe_psql('postgres', "SELECT sync_connect('$url', '$code')");
 wait_for(sub { $a->safe_psql('postgres', "SELECT status FROM sync_get_session('$code')") eq 'failed' }, 'failed after the grace');
 
+# A snapshot may not be held for ever: by a peer that idles, or one that is being computed for.
+$a->append_conf('postgresql.conf', 'sync.snapshot_timeout = 2s');
+$a->reload;
+foreach my $sql ('SELECT pg_sleep(60);', q(SELECT count(*) FROM sync_remote_fetch(:c, 'sleeping');))
+{
+	$code = new_code($a);
+	my $peer = background($b, "SELECT sync_connect('$url', '$code') AS c \\gset\nSELECT sync_remote_get_count(:c, 't');\n$sql\n");
+	wait_for(sub { $a->safe_psql('postgres', 'SELECT snapshot_age IS NOT NULL FROM sync_peers()') eq 't' }, 'a peer has a snapshot');
+	wait_for(sub { $a->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' }, 'it is taken away', 20);
+	$b->safe_psql('postgres', q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()));
+	finished($peer);
+}
+ok(log_contains($a, qr/snapshot timeout/), 'which is logged');
+$a->append_conf('postgresql.conf', 'sync.snapshot_timeout = 12h');
+$a->reload;
+
 # A peer that lost its connection comes back with a new snapshot, but never within a call.
 $a->append_conf('postgresql.conf', 'sync.reconnect_grace = 60');
 $a->reload;
