@@ -6,6 +6,7 @@
 #include "catalog/shareable.h"
 #include "client/progress_report.h"
 #include "core/text.h"
+#include "engine/paced_sink.h"
 #include "engine/row_sender.h"
 #include "engine/scan.h"
 #include "engine/sending.h"
@@ -106,7 +107,9 @@ class Push {
     const int encoding = engine::StreamEncoding(wanted.encoding);
     channel.SendRows([&](core::ByteSink& sink, const PushChannel::Answered& answered) {
       pg::ClientEncodingScope scope(encoding);
-      core::RowStreamWriter writer(sink, wanted.compress);
+      std::optional<engine::PacedSink> paced;
+      if (wanted.max_rate) paced.emplace(sink, *wanted.max_rate);
+      core::RowStreamWriter writer(paced ? *paced : sink, wanted.compress);
       bool stopped = false;
       const auto on_sent = [&](uint64 rows, uint64 bytes) {
         scope.suspend();

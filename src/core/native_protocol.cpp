@@ -76,6 +76,7 @@ std::string RowsRequest::ToJson() const {
   }
   json.Field("encoding", encoding).Field("compress", compress);
   json.OptionalField("limit", limit).Field("offset", offset);
+  json.OptionalField("max_rate", max_rate);
   if (after) json.Field("after", *after);
   json.EndObject();
   return json.Take();
@@ -91,6 +92,10 @@ RowsRequest RowsRequest::FromJson(const JsonObject& json) {
   request.compress = json.BoolOr("compress", false);
   request.limit = json.OptionalInt("limit");
   request.offset = json.IntOr("offset", 0);
+  request.max_rate = json.OptionalInt("max_rate");
+  if (request.max_rate && *request.max_rate < 1) {
+    throw Error(sqlstate::kInvalidParameter, "max_rate must be positive");
+  }
   request.after = json.OptionalString("after");
   // Refused now, while an HTTP status can still say so.
   if (request.after) JsonObject(ParseJson(*request.after, "after"), "after");

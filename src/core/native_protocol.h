@@ -81,6 +81,7 @@ struct RowsRequest {
   bool compress = false;
   std::optional<int64_t> limit;
   int64_t offset = 0;
+  std::optional<int64_t> max_rate;   ///< bytes per second; the sender keeps to it
   std::optional<std::string> after;  ///< text of a JSON object, so that numbers keep their digits
 
   std::string ToJson() const;

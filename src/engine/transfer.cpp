@@ -68,6 +68,7 @@ class Transfer {
     request.table = job.remote_name;
     request.encoding = GetDatabaseEncodingName();
     request.compress = pg::settings::compression;
+    request.max_rate = options_.max_rate;
     for (size_t i = 0; i < columns.columns.size(); i++) {
       request.columns.push_back(
           {job.local.columns[columns.columns[i]].name, static_cast<bool>(columns.binary[i])});
@@ -187,6 +188,7 @@ class Transfer {
     request.table = job.remote_name;
     request.encoding = GetDatabaseEncodingName();
     request.compress = pg::settings::compression;
+    request.max_rate = options_.max_rate;
     if (!job.remote.info.columns.empty())
       request.columns.push_back({job.remote.info.columns[0].name, false});
     const auto feed = source_.Rows(request);

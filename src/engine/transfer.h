@@ -25,7 +25,8 @@ struct TransferOptions {
   bool advance_sequences = true;
   std::optional<int64> max_errors = 0;
   bool drop_extra_columns = false;
-  bool dry_run = false;  ///< counts only; writes, locks and advances nothing
+  std::optional<int64> max_rate;  ///< bytes per second on the wire
+  bool dry_run = false;           ///< counts only; writes, locks and advances nothing
   bool skip_triggers = false;
   bool verify = false;  ///< reads all rows again in the end, and compares
   /// How many rows may be deleted in all; nullopt: what DoomedRows::RequireModest() lets pass.

@@ -8,16 +8,6 @@ using core::Cat;
 using core::Error;
 namespace sqlstate = core::sqlstate;
 
-namespace {
-
-void RequireUnset(bool set, const char* argument) {
-  if (!set) return;
-  throw Error(sqlstate::kFeatureNotSupported,
-              Cat("argument \"", argument, "\" is not supported by this version of sync"));
-}
-
-}  // namespace
-
 TransferOptions OptionsOf(const core::TransferWords& words) {
   TransferOptions options;
   options.strategy = ParseStrategy(words.strategy);
@@ -44,7 +34,10 @@ TransferOptions OptionsOf(const core::TransferWords& words) {
     throw Error(sqlstate::kInvalidParameter, "a dry run cannot be verified");
   }
   options.drop_extra_columns = words.drop_extra_columns;
-  RequireUnset(words.max_rate.has_value(), "max_rate");
+  if (words.max_rate && *words.max_rate < 1) {
+    throw Error(sqlstate::kInvalidParameter, "argument \"max_rate\" must be positive");
+  }
+  options.max_rate = words.max_rate;
   return options;
 }
 

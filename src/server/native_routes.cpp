@@ -7,6 +7,7 @@
 #include "catalog/table_lock.h"
 #include "core/native_protocol.h"
 #include "core/text.h"
+#include "engine/paced_sink.h"
 #include "engine/row_sender.h"
 #include "engine/scan.h"
 #include "engine/sending.h"
@@ -200,6 +201,7 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
   const bool frames = accept.find(core::kFrameMediaType) != std::string::npos;
   const bool csv = !frames && !json_frames && accept.find(core::kCsvMediaType) != std::string::npos;
 
+  std::optional<engine::PacedSink> paced;
   std::optional<core::RowStreamWriter> writer;
   try {
     database_.Read([&] {
@@ -217,8 +219,10 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
       const int encoding =
           frames ? engine::StreamEncoding(request.encoding) : static_cast<int>(PG_UTF8);
       const pg::ClientEncodingScope scope(encoding);
-      core::ByteSink& sink = http_.BeginStream(
+      core::ByteSink& stream = http_.BeginStream(
           200, media_type, {{core::kSnapshotHeader, std::to_string(database_.snapshot_at())}});
+      if (request.max_rate) paced.emplace(stream, *request.max_rate);
+      core::ByteSink& sink = paced ? static_cast<core::ByteSink&>(*paced) : stream;
       const auto on_sent = [](uint64, uint64 bytes) {
         session::add_peer_bytes(bytes);
         return true;

@@ -49,7 +49,7 @@ foreach my $case (
 	[ q(sequences => 'back'), '22023', undef ], [ q(batch_size => 0), '22023', undef ], [ q(batch_size => -5), '22023', undef ],
 	[ q(max_errors => -1), '22023', undef ], [ q(create_missing_tables => NULL), '22004', undef ],
 	[ q(local_table => 'a.b.c'), '22023', undef ],
-	[ q(max_rate => 1000), '0A000', undef ])
+	[ q(max_rate => 0), '22023', qr/must be positive/ ], [ q(max_deletes => -1), '22023', undef ])
 {
 	my ($argument, $sqlstate, $text) = @$case;
 	fails_with($b, pull_script($a, "SELECT sync_transfer(:c, 't', $argument);"), $sqlstate, $text, $argument);

@@ -129,7 +129,7 @@ foreach my $case (
 	cmp_ok($out =~ /^(\d+)$/m ? $1 : 1e9, '<', 10_000, 'before a row is sent');
 }
 is(there(q(SELECT count(*) FROM large)), '0', 'nothing has come');
-fails_with($a, pushing(q(SELECT sync_push(:c, 't', max_rate => 5);)), '0A000', qr/not supported by this version/, 'max_rate');
+fails_with($a, pushing(q(SELECT sync_push(:c, 't', max_rate => 0);)), '22023', qr/max_rate.*must be positive/, 'max_rate');
 
 # Deletes, dry runs, verification, skipped triggers.
 my $mirror = '{"strategies": ["mirror"], "max_deletes": 3, "triggers": "skip"}';

@@ -164,6 +164,18 @@ TEST(RowsRequestTest, LimitZeroIsNotNoLimit) {
   EXPECT_EQ(Read<RowsRequest>(request.ToJson()).limit, 0);
 }
 
+TEST(RowsRequestTest, RatesArePositive) {
+  RowsRequest request;
+  request.table = "t";
+  EXPECT_FALSE(Read<RowsRequest>(request.ToJson()).max_rate.has_value());
+  request.max_rate = 5;
+  EXPECT_EQ(Read<RowsRequest>(request.ToJson()).max_rate, 5);
+  for (const char* rate : {"0", "-1"}) {
+    const std::string text = std::string("{\"table\":\"t\",\"max_rate\":") + rate + "}";
+    EXPECT_EQ(StateOf([&] { Read<RowsRequest>(text); }), "22023") << rate;
+  }
+}
+
 TEST(RowsRequestTest, RefusesMissingAndWrongKeys) {
   for (const char* text :
        {"{}", "{\"table\":1}", "{\"table\":\"t\",\"columns\":\"a\"}",
