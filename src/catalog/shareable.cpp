@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "pg/query.h"
+#include "pg/subxact.h"
 
 extern "C" {
 #include "catalog/pg_class.h"
@@ -120,6 +121,23 @@ std::string ListedCondition(bool with_excluded_names) {
   return condition;
 }
 
+namespace {
+// The lock on each of thousands of tables would be one too many; a subtransaction that is rolled
+// back gives its own away.
+int64 CountAndUnlock(const Table& table) {
+  const pg::SubXact subxact = pg::BeginSubXact();
+  int64 rows;
+  try {
+    rows = CountRows(table);
+  } catch (...) {
+    pg::RollbackSubXact(subxact);
+    throw;
+  }
+  pg::RollbackSubXact(subxact);
+  return rows;
+}
+}  // namespace
+
 std::vector<core::TableListEntry> ListTables(const ListOptions& options) {
   std::vector<Param> params{Param::OfText(options.schema)};
   std::string sql =
@@ -132,8 +150,10 @@ std::vector<core::TableListEntry> ListTables(const ListOptions& options) {
           "    FROM pg_constraint f "
           "      JOIN pg_class r ON r.oid = coalesce(pg_partition_root(f.confrelid), f.confrelid) "
           "      JOIN pg_namespace rn ON rn.oid = r.relnamespace "
-          "    WHERE f.contype = 'f' AND (f.conrelid = c.oid OR c.relkind = 'p' AND f.conrelid IN "
-          "      (SELECT t.relid FROM pg_partition_tree(c.oid) t)) ORDER BY 1)::text[], "
+          // An OR would read all of pg_constraint for each table.
+          "    WHERE f.contype = 'f' AND f.conrelid = ANY (CASE c.relkind WHEN 'p' THEN "
+          "      ARRAY(SELECT t.relid::oid FROM pg_partition_tree(c.oid) t) ELSE ARRAY[c.oid] END) "
+          "    ORDER BY 1)::text[], "
           "  c.relkind = 'r' AND c.relhassubclass "
           "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ",
           ListedCondition(options.only.has_value()), " AND ($1 IS NULL OR n.nspname = $1)");
@@ -156,7 +176,7 @@ std::vector<core::TableListEntry> ListTables(const ListOptions& options) {
       table.oid = row.AsOid(0);
       table.name = {entry.schema, entry.name};
       table.has_children = row.Bool(6);
-      entry.row_count = CountRows(table);
+      entry.row_count = CountAndUnlock(table);
     } else {
       entry.row_count = row.OptionalInt8(3);
     }
