@@ -1,5 +1,8 @@
 #include "pg/query.h"
 
+#include <string>
+#include <unordered_map>
+
 #include <cstdlib>
 
 extern "C" {
@@ -120,16 +123,23 @@ struct RawResult {
   int columns;
 };
 
-RawResult RunRaw(const char* sql, const Param* params, int count) {
+SPIPlanPtr prepare_raw(const char* sql, const Param* params, int count) {
   auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1)));
+  for (int i = 0; i < count; i++)
+    types[i] = params[i].type();
+  SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, CURSOR_OPT_GENERIC_PLAN);
+  if (plan == nullptr) elog(ERROR, "SPI failed: %s", SPI_result_code_string(SPI_result));
+  return plan;
+}
+
+RawResult RunRaw(SPIPlanPtr plan, const Param* params, int count) {
   auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
   auto* nulls = static_cast<char*>(palloc(count + 1));
   for (int i = 0; i < count; i++) {
-    types[i] = params[i].type();
     nulls[i] = params[i].is_null() ? 'n' : ' ';
     values[i] = params[i].is_null() ? (Datum)0 : params[i].Make();
   }
-  const int result = SPI_execute_with_args(sql, count, types, values, nulls, false, 0);
+  const int result = SPI_execute_plan(plan, values, nulls, false, 0);
   if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
   RawResult raw = {nullptr, 0, 0};
   if (SPI_tuptable == nullptr) return raw;
@@ -178,17 +188,35 @@ void set_catalog_settings() {
   }
 }
 
+// Planning one of these queries takes longer than running it. Their number is that of the places in
+// our code; what is composed of names would be without end, and is not kept beyond it.
+constexpr size_t kKeptPlans = 64;
+
+std::unordered_map<std::string, SPIPlanPtr>& KeptPlans() {
+  static std::unordered_map<std::string, SPIPlanPtr> plans;
+  return plans;
+}
+
 }  // namespace
 
 std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& params) {
   std::vector<Row> rows;
   int guc_level = 0;
+  auto& plans = KeptPlans();
+  const auto kept = plans.find(sql);
+  SPIPlanPtr plan = kept != plans.end() ? kept->second : nullptr;
+  const bool keep = plan == nullptr && plans.size() < kKeptPlans;
   RawResult raw = Call([&] {
     SPI_connect();
     guc_level = NewGUCNestLevel();
     set_catalog_settings();
-    return RunRaw(sql.c_str(), params.data(), static_cast<int>(params.size()));
+    const auto count = static_cast<int>(params.size());
+    if (plan == nullptr) plan = prepare_raw(sql.c_str(), params.data(), count);
+    const RawResult result = RunRaw(plan, params.data(), count);
+    if (keep) SPI_keepplan(plan);
+    return result;
   });
+  if (keep) plans.emplace(sql, plan);
   rows.reserve(raw.rows);
   for (uint64 row = 0; row < raw.rows; row++) {
     std::vector<std::optional<std::string>> cells(raw.columns);
