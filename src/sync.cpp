@@ -3,7 +3,7 @@
 #include "pg/settings.h"
 #include "server/launcher.h"
 #include "session/database_table.h"
-#include "session/session_table.h"
+#include "session/session_lifetime.h"
 #include "session/shared_memory.h"
 #include "sql/discard.h"
 

@@ -19,7 +19,7 @@
 #include "server/probe.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
-#include "session/session_table.h"
+#include "session/session_lifetime.h"
 
 extern "C" {
 #include "postmaster/bgworker.h"

@@ -10,6 +10,7 @@
 #include "server/peer_watch.h"
 #include "session/module.h"
 #include "session/peer_table.h"
+#include "session/served_session.h"
 
 extern "C" {
 #include "access/htup_details.h"

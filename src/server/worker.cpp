@@ -22,6 +22,7 @@
 #include "session/database_table.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
+#include "session/served_session.h"
 #include "session/shared_memory.h"
 
 extern "C" {

@@ -77,36 +77,4 @@ void DeleteOwnSession(const std::string& code);
 /// Number of sessions of this database that a peer may use or uses.
 int CountActiveSessions();
 
-/// Deletes this backend's sessions without ttl (DISCARD ALL, end of the backend). Raises nothing.
-void delete_backend_sessions() noexcept;
-
-// ---- for workers and the launcher -------------------------------------------------------------
-
-enum class SpendResult { kSpent, kUnknown, kAlreadyUsed };
-/// Spends a code for a peer and notes the hash of its ticket. Needs no database.
-SpendResult SpendCode(const std::string& code, const std::string& ticket_hash, Session* session);
-/// Makes a code that was just spent usable again: its peer could not be served for want of room.
-void ReturnCode(const SessionId& id);
-/// The connected session to which a ticket belongs.
-std::optional<Session> FindByTicket(const std::string& ticket_hash);
-/// Whether a peer could spend this code now, without spending it. Tells its database.
-std::optional<Oid> DatabaseOfPendingCode(const std::string& code);
-/// The connection of the session's peer begins; there can be one at a time, whose snapshot all that
-/// it reads comes from.
-enum class BeginResult { kBegun, kGone, kBusy };
-BeginResult BeginConnection(const SessionId& id);
-/// It ends. Without `completed` the session fails after the grace, unless the peer comes back.
-void end_connection(const SessionId& id, bool completed) noexcept;
-/// Counts rows that a push has brought, and returns how many the session has taken in all.
-uint64 add_rows_taken(const SessionId& id, uint64 rows) noexcept;
-void MarkSession(const SessionId& id, SessionStatus status);
-
-/// Drops sessions whose owner or time is gone, fails those whose peer did not come back. Returns
-/// the milliseconds until it is to be called again; -1: not before something changes.
-long reap_sessions();
-
-Size SessionTableSize();
-void init_session_table(void* memory, bool found);
-void register_session_callbacks();
-
 }  // namespace pgsync::session

@@ -5,7 +5,7 @@
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/progress_table.h"
-#include "session/session_table.h"
+#include "session/session_slots.h"
 
 extern "C" {
 #include "storage/ipc.h"

@@ -1,7 +1,7 @@
 #include "sql/discard.h"
 
 #include "client/handles.h"
-#include "session/session_table.h"
+#include "session/session_lifetime.h"
 
 extern "C" {
 #include "nodes/parsenodes.h"

@@ -1,0 +1,156 @@
+#include "session/served_session.h"
+
+#include <memory>
+
+#include "core/code.h"
+#include "pg/settings.h"
+#include "session/launcher_state.h"
+#include "session/session_slots.h"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
+
+namespace pgsync::session {
+
+namespace settings = pg::settings;
+
+SpendResult SpendCode(const std::string& code, const std::string& ticket_hash, Session* session) {
+  auto copy = std::make_unique<SessionSlot>();
+  int index = -1;
+  const SpendResult result = pg::Call([&] {
+    SpendResult outcome = SpendResult::kUnknown;
+    const TimestampTz now = GetCurrentTimestamp();
+    LWLockAcquire(session_lock(), LW_EXCLUSIVE);
+    for (int i = 0; i < session_slot_count; i++) {
+      SessionSlot& slot = session_slots[i];
+      if (!slot.in_use || strcmp(slot.code, code.c_str()) != 0) continue;
+      const auto status = static_cast<SessionStatus>(slot.status);
+      if (status == SessionStatus::kUncommitted || over(slot, now)) continue;
+      if (status != SessionStatus::kPending) {
+        outcome = SpendResult::kAlreadyUsed;
+        continue;
+      }
+      slot.status = static_cast<int>(SessionStatus::kConnected);
+      slot.connected_at = now;
+      slot.has_ticket = true;
+      memcpy(slot.ticket_hash, ticket_hash.data(), core::kTicketHashSize);
+      memcpy(copy.get(), &slot, sizeof(slot));
+      index = i;
+      outcome = SpendResult::kSpent;
+    }
+    LWLockRelease(session_lock());
+    return outcome;
+  });
+  if (result == SpendResult::kSpent) *session = FromSlot(index, *copy);
+  return result;
+}
+
+void ReturnCode(const SessionId& id) {
+  pg::Call([&] {
+    LWLockAcquire(session_lock(), LW_EXCLUSIVE);
+    SessionSlot* slot = slot_of(id);
+    if (slot != nullptr && slot->status == static_cast<int>(SessionStatus::kConnected)) {
+      slot->status = static_cast<int>(SessionStatus::kPending);
+      slot->connected_at = 0;
+      slot->has_ticket = false;
+    }
+    LWLockRelease(session_lock());
+  });
+}
+
+std::optional<Session> FindByTicket(const std::string& ticket_hash) {
+  auto copy = std::make_unique<SessionSlot>();
+  const int found = pg::Call([&] {
+    int index = -1;
+    const TimestampTz now = GetCurrentTimestamp();
+    LWLockAcquire(session_lock(), LW_SHARED);
+    for (int i = 0; i < session_slot_count; i++) {
+      const SessionSlot& slot = session_slots[i];
+      if (!slot.in_use || !slot.has_ticket || over(slot, now) ||
+          slot.status != static_cast<int>(SessionStatus::kConnected)) {
+        continue;
+      }
+      if (memcmp(slot.ticket_hash, ticket_hash.data(), core::kTicketHashSize) == 0) {
+        memcpy(copy.get(), &slot, sizeof(slot));
+        index = i;
+      }
+    }
+    LWLockRelease(session_lock());
+    return index;
+  });
+  if (found < 0) return std::nullopt;
+  return FromSlot(found, *copy);
+}
+
+std::optional<Oid> DatabaseOfPendingCode(const std::string& code) {
+  const Oid database = pg::Call([&] {
+    Oid found = InvalidOid;
+    const TimestampTz now = GetCurrentTimestamp();
+    LWLockAcquire(session_lock(), LW_SHARED);
+    for (int i = 0; i < session_slot_count; i++) {
+      if (session_slots[i].in_use && !over(session_slots[i], now) &&
+          strcmp(session_slots[i].code, code.c_str()) == 0 &&
+          session_slots[i].status == static_cast<int>(SessionStatus::kPending)) {
+        found = session_slots[i].database;
+      }
+    }
+    LWLockRelease(session_lock());
+    return found;
+  });
+  return OidIsValid(database) ? std::optional<Oid>(database) : std::nullopt;
+}
+
+BeginResult BeginConnection(const SessionId& id) {
+  return pg::Call([&] {
+    BeginResult result = BeginResult::kGone;
+    LWLockAcquire(session_lock(), LW_EXCLUSIVE);
+    SessionSlot* slot = slot_of(id);
+    if (slot != nullptr && slot->status == static_cast<int>(SessionStatus::kConnected)) {
+      result = slot->connected ? BeginResult::kBusy : BeginResult::kBegun;
+      slot->connected = true;
+      slot->fails_at = 0;
+    }
+    LWLockRelease(session_lock());
+    return result;
+  });
+}
+
+void end_connection(const SessionId& id, bool completed) noexcept {
+  const TimestampTz now = GetCurrentTimestamp();
+  bool waits = false;
+  LWLockAcquire(session_lock(), LW_EXCLUSIVE);
+  SessionSlot* slot = slot_of(id);
+  if (slot != nullptr) {
+    slot->connected = false;
+    if (slot->status == static_cast<int>(SessionStatus::kConnected)) {
+      if (completed) {
+        slot->status = static_cast<int>(SessionStatus::kCompleted);
+        slot->has_ticket = false;
+      } else {
+        slot->fails_at = now + settings::reconnect_grace_s * USECS_PER_SEC;
+        waits = true;
+      }
+    }
+  }
+  LWLockRelease(session_lock());
+  if (waits) wake_launcher();
+}
+
+uint64 add_rows_taken(const SessionId& id, uint64 rows) noexcept {
+  uint64 taken = 0;
+  LWLockAcquire(session_lock(), LW_EXCLUSIVE);
+  if (SessionSlot* slot = slot_of(id)) taken = slot->rows_taken += rows;
+  LWLockRelease(session_lock());
+  return taken;
+}
+
+void MarkSession(const SessionId& id, SessionStatus status) {
+  pg::Call([&] {
+    LWLockAcquire(session_lock(), LW_EXCLUSIVE);
+    if (SessionSlot* slot = slot_of(id)) slot->status = static_cast<int>(status);
+    LWLockRelease(session_lock());
+  });
+}
+
+}  // namespace pgsync::session

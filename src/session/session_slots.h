@@ -1,0 +1,61 @@
+// The slots of the sessions in shared memory: what the parts of the session table share.
+#pragma once
+
+#include "core/code.h"
+#include "session/session_table.h"
+#include "session/shared_memory.h"
+
+namespace pgsync::session {
+
+/// The fields are under SharedTable::kSessions. Trivial, so that leaves can copy it; too large for
+/// the stack of one.
+struct SessionSlot {
+  bool in_use;
+  uint32 generation;
+  int status;
+  int direction;
+  char code[core::kCodeLength + 1];
+  Oid role;
+  Oid database;
+  int owner_pid;     // 0: by ttl
+  int owner_procno;  // index of the owner's PGPROC, so that a pid used again is no owner
+  int creator_pid;
+  bool all_tables;
+  int table_count;
+  Oid tables[kMaxSessionTables];
+  TimestampTz created_at;
+  TimestampTz connected_at;
+  TimestampTz expires_at;
+  bool connected;        // the peer has a connection now
+  TimestampTz fails_at;  // it has lost it, and may come back until then
+  bool has_ticket;
+  char ticket_hash[core::kTicketHashSize];
+  core::ReceiveLimits limits;
+  uint64 rows_taken;
+  char metadata[kMaxMetadata + 1];
+};
+static_assert(std::is_trivially_copyable_v<SessionSlot>);
+
+/// The slots of this server; no slots before shared memory is attached.
+extern SessionSlot* session_slots;
+extern int session_slot_count;
+
+inline LWLock* session_lock() {
+  return LockOf(SharedTable::kSessions);
+}
+
+/// The slot of a session, null where that is gone. Under the lock.
+SessionSlot* slot_of(const SessionId& id);
+/// Ends a session. Under the exclusive lock.
+void free_slot(SessionSlot& slot);
+/// Visible to nobody any more, whether or not it was cleared away yet.
+inline bool over(const SessionSlot& slot, TimestampTz now) {
+  return slot.expires_at != 0 && slot.expires_at <= now;
+}
+/// The session of a copy of a slot.
+Session FromSlot(int index, const SessionSlot& slot);
+
+Size SessionTableSize();
+void init_session_table(void* memory, bool found);
+
+}  // namespace pgsync::session
