@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "core/cidr.h"
-#include "core/code.h"
 #include "core/native_protocol.h"
 #include "core/text.h"
 #include "net/http_server.h"
@@ -14,20 +13,18 @@
 #include "pg/encoding.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
+#include "server/admission.h"
 #include "server/handover.h"
 #include "server/log.h"
 #include "server/native_routes.h"
 #include "server/peer_watch.h"
-#include "server/served_database.h"
-#include "session/database_table.h"
+#include "server/worker_exit.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
-#include "session/served_session.h"
 #include "session/shared_memory.h"
 
 extern "C" {
 #include "libpq/libpq.h"
-#include "mb/pg_wchar.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -50,41 +47,8 @@ using std::chrono::seconds;
 namespace settings = pg::settings;
 namespace sqlstate = core::sqlstate;
 
-// After a wrong code or ticket, whatever is wrong with it.
-constexpr milliseconds kRefusalDelay{1000};
-// Requests of a peer that has not shown a code yet are small.
-constexpr size_t kStrangerLimit = 16 * 1024;
 // For the rest of a stream that is not wanted any more.
 constexpr milliseconds kSkipTime{60 * 1000};
-
-// What the exit callback needs to know; plain data, for it also runs when no destructor does.
-struct ExitState {
-  bool connected = false;  // the session counts this connection
-  session::SessionId session;
-  bool completed = false;
-  int unanswered_socket = -1;  // a peer in the clear that waits for its first answer
-  bool ended_logged = false;
-  char peer[80] = "";
-};
-ExitState exit_state;
-
-void at_worker_exit(int, Datum) {
-  if (exit_state.unanswered_socket >= 0) {
-    // Connecting to the database failed in a way that only ends the process.
-    static const char kAnswer[] =
-        "HTTP/1.1 503 Service Unavailable\r\nServer: sync\r\nContent-Length: 0\r\n"
-        "Connection: close\r\n\r\n";
-    (void)send(exit_state.unanswered_socket, kAnswer, sizeof(kAnswer) - 1,
-               MSG_NOSIGNAL | MSG_DONTWAIT);
-  }
-  if (!exit_state.connected) return;
-  exit_state.connected = false;
-  session::end_connection(exit_state.session, exit_state.completed);
-  if (!exit_state.ended_logged) {
-    ereport(LOG, (errmsg("sync peer ended: peer=%s result=terminated", exit_state.peer),
-                  errhidestmt(true)));
-  }
-}
 
 class Worker {
  public:
@@ -100,13 +64,10 @@ class Worker {
   void Dispatch(net::HttpRequest& request);
   NextRequest ReadPushRequest();
   bool SkipRest();
-  void Connect(net::HttpRequest& request);
   void Disconnect();
-  void Authenticate(const net::HttpRequest& request);
-  void Admit(const session::Session& session);
-  void RefuseStranger(const char* reason);
   void RespondError(const Error& error, int status);
   void LogEnd(const char* result);
+  ServedDatabase* database() const { return admission_ ? admission_->database() : nullptr; }
   bool IsLocal() const { return peer_address_.IsLoopback(); }
 
   int slot_;
@@ -117,9 +78,8 @@ class Worker {
   std::unique_ptr<net::TlsServerContext> tls_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<net::HttpServerConnection> http_;
-  std::unique_ptr<ServedDatabase> database_;
-  std::unique_ptr<NativeRoutes> routes_;
-  std::string ticket_hash_;
+  std::unique_ptr<Admission> admission_;
+  std::unique_ptr<NativeRoutes> routes_;  // once a request for data has come
   Clock::time_point began_ = Clock::now();
 };
 
@@ -166,6 +126,7 @@ void Worker::OpenStream() {
     stream_ = net::MakePlainStream(std::move(socket_), waiter_);
   }
   http_ = std::make_unique<net::HttpServerConnection>(*stream_);
+  admission_ = std::make_unique<Admission>(*http_, *stream_);
 }
 
 void Worker::Run() {
@@ -184,7 +145,7 @@ void Worker::Run() {
     Serve();
     stream_->Close();
   } catch (const core::TimeoutError&) {
-    LogEnd(database_ ? "timeout" : "authentication timeout");
+    LogEnd(database() ? "timeout" : "authentication timeout");
   } catch (const Error& error) {
     if (error.state() != sqlstate::kConnectionLost) {
       LogPeer("failed",
@@ -223,14 +184,14 @@ void Worker::Serve() {
 
 // One request and its answer; false when the connection is to be closed.
 bool Worker::ServeRequest() {
-  if (database_) {
+  if (database()) {
     waiter_.set_deadline(std::nullopt);
     waiter_.set_read_limit(milliseconds(settings::idle_timeout_ms));
   }
   try {
     net::HttpLimits limits;
     limits.body =
-        database_ ? static_cast<size_t>(settings::max_message_size_kb) * 1024 : kStrangerLimit;
+        database() ? static_cast<size_t>(settings::max_message_size_kb) * 1024 : kStrangerLimit;
     auto request = http_->ReadHead(limits);
     if (!request) return false;
     Dispatch(*request);
@@ -245,7 +206,7 @@ bool Worker::ServeRequest() {
   } catch (const pg::PgError& error) {
     if (PeerWatchSawPeerGone() || PeerWatchSawOldSnapshot() || http_->in_stream()) throw;
     // The subtransaction of the request was rolled back; without a database there was none.
-    if (!database_) throw;
+    if (!database()) throw;
     RespondError(error.ToError(), core::HttpStatusOf(error.state()));
   }
   return http_->keep_alive() && SkipRest();
@@ -257,15 +218,6 @@ void Worker::RespondError(const Error& error, int status) {
   response.body = pg::ErrorForWire(error).ToJson();
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   http_->Respond(response);
-}
-
-void Worker::RefuseStranger(const char* reason) {
-  LogPeer("refused", {{"peer", exit_state.peer}, {"reason", reason}});
-  pg::Sleep(kRefusalDelay);
-  http_->set_last();
-  throw Error(sqlstate::kInvalidAuthorization, "invalid_code")
-      .WithDetail("The code or ticket is unknown, used up or of no use now.")
-      .WithHint("Ask for a new code: it can be used once, while its session lasts.");
 }
 
 std::string OperationOf(const net::HttpTarget& target) {
@@ -284,7 +236,7 @@ NextRequest Worker::ReadPushRequest() {
   limits.body = std::numeric_limits<size_t>::max();
   auto request = http_->ReadHead(limits);
   if (!request) net::RaiseLost(0);
-  Authenticate(*request);
+  admission_->Authenticate(*request);
   return {OperationOf(net::HttpTarget::Parse(request->target)), std::move(*request)};
 }
 
@@ -314,10 +266,10 @@ void Worker::Dispatch(net::HttpRequest& request) {
     return;
   }
   if (operation == "connect" && request.method == "POST") {
-    Connect(request);
+    admission_->Connect(request);
     return;
   }
-  Authenticate(request);
+  admission_->Authenticate(request);
   if (operation == "connect" && request.method == "DELETE") {
     Disconnect();
     return;
@@ -332,126 +284,14 @@ void Worker::Dispatch(net::HttpRequest& request) {
   http_->ReadBody(request);
   // From here on the request computes: only what the peer reads or not is timed. But for a push,
   // which goes on reading: what it has locked is not left to a peer that says nothing.
-  if (database_->session().direction == session::Direction::kSend) {
+  if (database()->session().direction == session::Direction::kSend) {
     waiter_.set_read_limit(std::nullopt);
   }
+  if (!routes_) {
+    routes_ = std::make_unique<NativeRoutes>(*database(), *http_, exit_state.peer, IsLocal(),
+                                             [this] { return ReadPushRequest(); });
+  }
   routes_->Handle(operation, request, target);
-}
-
-// Spends a code. What can be looked at without spending it comes first.
-void Worker::Connect(net::HttpRequest& request) {
-  http_->ReadBody(request);
-  if (database_) {
-    throw Error(sqlstate::kNotInPrerequisiteState, "this connection has a session already");
-  }
-  const core::JsonDocument document = core::ParseJson(request.body, "request", {kStrangerLimit, 8});
-  const core::JsonObject json(document, "request");
-  if (json.Has("token")) RefuseStranger("unknown token");
-  const std::string code = json.String("code");
-  const auto database = session::DatabaseOfPendingCode(code);
-  if (database) {
-    const session::DatabaseState state = session::GetDatabaseState(*database);
-    if (state != session::DatabaseState::kEnabled && state != session::DatabaseState::kUnknown) {
-      RefuseStranger("module disabled");
-    }
-    if (!session::PromotePeer()) {
-      LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "too many connections"}});
-      http_->set_last();
-      throw Error(sqlstate::kTooManyConnections, "peer is busy: too many connections")
-          .WithDetail(
-              Cat("It serves ", settings::max_connections, " at a time (sync.max_connections)."))
-          .WithHint("Try again later.");
-    }
-  }
-  const std::string ticket = core::NewTicket([](char* to, size_t size) {
-    if (!pg_strong_random(to, size))
-      throw Error(sqlstate::kInternal, "no random numbers to be had");
-  });
-  ticket_hash_ = core::HashTicket(ticket);
-  session::Session session;
-  const session::SpendResult result = session::SpendCode(code, ticket_hash_, &session);
-  if (result == session::SpendResult::kAlreadyUsed) {
-    if (database) session::DemotePeer();
-    LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "code already used"}});
-    pg::Sleep(kRefusalDelay);
-    http_->set_last();
-    throw Error(sqlstate::kNotInPrerequisiteState, "code already_used")
-        .WithHint("Ask for a new code: it can be used once.");
-  }
-  if (result != session::SpendResult::kSpent) {
-    if (database) session::DemotePeer();
-    RefuseStranger("unknown code");
-  }
-  Admit(session);
-  core::ConnectReply reply;
-  reply.ticket = ticket;
-  reply.direction = session::DirectionName(session.direction);
-  reply.software = session::kVersion;
-  reply.server_version = PG_VERSION_NUM;
-  reply.encoding = GetDatabaseEncodingName();
-  net::HttpResponse response;
-  response.body = reply.ToJson();
-  http_->Respond(response);
-}
-
-// A ticket on a connection that has none yet: a peer that comes back after its connection was cut.
-void Worker::Authenticate(const net::HttpRequest& request) {
-  constexpr std::string_view kBearer = "Bearer ";
-  const std::string header = net::FindHeader(request.headers, "Authorization").value_or("");
-  const std::string hash = header.compare(0, kBearer.size(), kBearer) == 0
-                               ? core::HashTicket(std::string_view(header).substr(kBearer.size()))
-                               : std::string();
-  if (database_) {
-    if (core::ConstantTimeEqual(hash, ticket_hash_)) return;
-    RefuseStranger("wrong ticket");
-  }
-  if (hash.empty()) RefuseStranger("no ticket");
-  const auto session = session::FindByTicket(hash);
-  if (!session) RefuseStranger("unknown ticket");
-  if (!session::PromotePeer()) {
-    http_->set_last();
-    throw Error(sqlstate::kTooManyConnections, "peer is busy: too many connections");
-  }
-  ticket_hash_ = hash;
-  Admit(*session);
-}
-
-void Worker::Admit(const session::Session& session) {
-  switch (session::BeginConnection(session.id)) {
-    case session::BeginResult::kBegun:
-      break;
-    case session::BeginResult::kBusy:
-      http_->set_last();
-      throw Error(sqlstate::kObjectInUse, "the session has a connection already")
-          .WithHint("It may take two seconds until the loss of the old one is noticed.");
-    case session::BeginResult::kGone:
-      RefuseStranger("session is gone");
-  }
-  exit_state.session = session.id;
-  exit_state.connected = true;
-  session::NotePeerSession(session);
-  session::SetPeerActivity("idle");
-  exit_state.unanswered_socket = stream_->encrypted() ? -1 : stream_->fd();
-  try {
-    database_ = std::make_unique<ServedDatabase>(session);
-  } catch (const NotAdmitted& error) {
-    exit_state.unanswered_socket = -1;
-    RefuseStranger(error.what());
-  } catch (const Error& error) {
-    // A worker connects to one database in its life, so this one can only end.
-    exit_state.unanswered_socket = -1;
-    http_->set_last();
-    LogPeer("refused", {{"peer", exit_state.peer}, {"reason", error.message()}});
-    if (error.state() == sqlstate::kTooManyConnections) session::ReturnCode(session.id);
-    throw;
-  }
-  exit_state.unanswered_socket = -1;
-  routes_ = std::make_unique<NativeRoutes>(*database_, *http_, exit_state.peer, IsLocal(),
-                                           [this] { return ReadPushRequest(); });
-  LogPeer("accepted", {{"peer", exit_state.peer},
-                       {"role", database_->role_name()},
-                       {"database", database_->database_name()},
-                       {"direction", session::DirectionName(session.direction)}});
 }
 
 void Worker::Disconnect() {
@@ -465,14 +305,14 @@ void Worker::Disconnect() {
 void Worker::LogEnd(const char* result) {
   if (exit_state.ended_logged) return;
   exit_state.ended_logged = true;
-  if (!database_) return;  // was refused, and that was said
-  const ServedTotals& totals = routes_->totals();
-  const bool receives = database_->session().direction == session::Direction::kReceive;
+  if (!database()) return;  // was refused, and that was said
+  const ServedTotals totals = routes_ ? routes_->totals() : ServedTotals();
+  const bool receives = database()->session().direction == session::Direction::kReceive;
   const auto ms = std::chrono::duration_cast<milliseconds>(Clock::now() - began_).count();
   LogPeer("ended",
           {{"peer", exit_state.peer},
-           {"role", database_->role_name()},
-           {"database", database_->database_name()},
+           {"role", database()->role_name()},
+           {"database", database()->database_name()},
            {"tables", std::to_string(totals.tables)},
            {"rows", std::to_string(totals.rows)},
            {"bytes", std::to_string(receives ? stream_->bytes_in() : stream_->bytes_out())},

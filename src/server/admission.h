@@ -1,0 +1,40 @@
+// How a peer gets in: with a code, which it spends for a ticket, or with that ticket when it comes
+// back. Until then it is a stranger, who learns nothing and is made to wait.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/http_server.h"
+#include "server/served_database.h"
+
+namespace pgsync::server {
+
+/// Requests of a peer that has not shown a code yet are small.
+inline constexpr size_t kStrangerLimit = 16 * 1024;
+
+class Admission {
+ public:
+  Admission(net::HttpServerConnection& http, const net::Stream& stream)
+      : http_(http), stream_(stream) {}
+
+  /// Answers the request that brings a code. Raises why the peer is not let in.
+  void Connect(net::HttpRequest& request);
+  /// Lets a request in that has the session's ticket: also the first on a connection, of a peer
+  /// that comes back after another was cut. Raises for any other.
+  void Authenticate(const net::HttpRequest& request);
+
+  /// Null: the peer is a stranger yet.
+  ServedDatabase* database() const { return database_.get(); }
+
+ private:
+  void Admit(const session::Session& session);
+  void RefuseStranger(const char* reason);
+
+  net::HttpServerConnection& http_;
+  const net::Stream& stream_;
+  std::unique_ptr<ServedDatabase> database_;
+  std::string ticket_hash_;
+};
+
+}  // namespace pgsync::server

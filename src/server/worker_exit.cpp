@@ -1,0 +1,29 @@
+#include "server/worker_exit.h"
+
+#include <sys/socket.h>
+
+#include "session/served_session.h"
+
+namespace pgsync::server {
+
+ExitState exit_state;
+
+void at_worker_exit(int, Datum) {
+  if (exit_state.unanswered_socket >= 0) {
+    // Connecting to the database failed in a way that only ends the process.
+    static const char kAnswer[] =
+        "HTTP/1.1 503 Service Unavailable\r\nServer: sync\r\nContent-Length: 0\r\n"
+        "Connection: close\r\n\r\n";
+    (void)send(exit_state.unanswered_socket, kAnswer, sizeof(kAnswer) - 1,
+               MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+  if (!exit_state.connected) return;
+  exit_state.connected = false;
+  session::end_connection(exit_state.session, exit_state.completed);
+  if (!exit_state.ended_logged) {
+    ereport(LOG, (errmsg("sync peer ended: peer=%s result=terminated", exit_state.peer),
+                  errhidestmt(true)));
+  }
+}
+
+}  // namespace pgsync::server

@@ -1,0 +1,22 @@
+// What is left to do when a worker's process ends, wherever that happens.
+#pragma once
+
+#include "session/session_table.h"
+
+namespace pgsync::server {
+
+/// What the exit callback needs to know; plain data, for it also runs when no destructor does.
+struct ExitState {
+  bool connected = false;  // the session counts this connection
+  session::SessionId session;
+  bool completed = false;
+  int unanswered_socket = -1;  // a peer in the clear that waits for its first answer
+  bool ended_logged = false;
+  char peer[80] = "";
+};
+extern ExitState exit_state;
+
+/// Gives the session's connection back, and says in the log that it has ended unless that was said.
+void at_worker_exit(int, Datum);
+
+}  // namespace pgsync::server
