@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "core/text.h"
+#include "engine/row_store.h"
 #include "engine/sequences.h"
 #include "pg/query.h"
 #include "pg/subxact.h"
@@ -13,11 +14,9 @@
 #include "rows/json_type.h"
 
 extern "C" {
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/tuplestore.h"
 }
 
 namespace pgsync::engine {
@@ -170,64 +169,31 @@ class JsonImport {
   }
 
   std::unordered_set<int64> FindSuperseded(const std::vector<int64>& keyed) {
-    const std::vector<size_t>& key = key_->columns;
+    std::vector<RowStore::Column> columns;
     std::vector<std::string> names;
-    for (size_t i = 0; i < key.size(); i++)
-      names.push_back(Cat("k", i));
+    for (size_t position : key_->columns) {
+      const catalog::Column& column = target_.columns[position];
+      names.push_back(Cat("c", columns.size()));
+      columns.push_back({column.facts.base, column.facts.base_typmod, column.collation});
+    }
     const std::string sql = Cat("SELECT n FROM (SELECT n, pg_catalog.lead(n) OVER (PARTITION BY ",
                                 core::Join(names, ", "), " ORDER BY n) AS later FROM ",
                                 kKeysRelation, ") AS q WHERE later IS NOT NULL");
-
-    pg::OwnedContext context("sync JSON keys");
-    struct {
-      Tuplestorestate* store;
-      TupleDesc desc;
-      Datum* values;
-      bool* nulls;
-    } keys = pg::Call([&] {
-      const MemoryContext saved = MemoryContextSwitchTo(context.get());
-      const int count = static_cast<int>(key.size());
-      decltype(keys) made;
-      made.store = tuplestore_begin_heap(true, false, work_mem);
-      made.desc = CreateTemplateTupleDesc(count + 1);
-      TupleDescInitEntry(made.desc, 1, "n", INT8OID, -1, 0);
-      for (int i = 0; i < count; i++) {
-        const catalog::Column& column = target_.columns[key[i]];
-        TupleDescInitEntry(made.desc, static_cast<AttrNumber>(i + 2), psprintf("k%d", i),
-                           column.facts.base, column.facts.base_typmod, 0);
-        TupleDescInitEntryCollation(made.desc, static_cast<AttrNumber>(i + 2), column.collation);
-      }
-      made.values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
-      made.nulls = static_cast<bool*>(palloc0(count + 1));
-      MemoryContextSwitchTo(saved);
-      return made;
-    });
+    RowStore keys(kKeysRelation, columns, work_mem);
     Convert(
-        keyed, key,
-        [&](int64 position, Datum* values, bool*) {
-          keys.values[0] = Int64GetDatum(position);
-          memcpy(keys.values + 1, values, sizeof(Datum) * key.size());
-          tuplestore_putvalues(keys.store, keys.desc, keys.values, keys.nulls);
-        },
+        keyed, key_->columns,
+        [&](int64 position, Datum* values, bool* nulls) { keys.put(position, values, nulls); },
         nullptr);
 
     std::unordered_set<int64> superseded;
     pg::WithSpi([&] {
+      keys.Register();
       struct {
         uint64 count;
         SPITupleTable* table;
       } found = pg::Call([&] {
-        auto* relation =
-            static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
-        relation->md.name = pstrdup(kKeysRelation);
-        relation->md.tupdesc = keys.desc;
-        relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-        relation->md.enrtuples = static_cast<double>(keyed.size());
-        relation->reldata = keys.store;
-        if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER ||
-            SPI_execute(sql.c_str(), false, 0) != SPI_OK_SELECT) {
-          elog(ERROR, "SPI failed");
-        }
+        const int result = SPI_execute(sql.c_str(), false, 0);
+        if (result != SPI_OK_SELECT) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
         return decltype(found){SPI_processed, SPI_tuptable};
       });
       for (uint64 i = 0; i < found.count; i++) {
@@ -237,7 +203,7 @@ class JsonImport {
         })));
       }
     });
-    pg::Call([&] { tuplestore_end(keys.store); });
+    keys.Clear();
     return superseded;
   }
 
