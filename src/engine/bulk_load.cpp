@@ -2,21 +2,18 @@
 
 #include <memory>
 
-#include "core/text.h"
-#include "pg/compat.h"
+#include "engine/bulk_refusal.h"
 #include "pg/encoding.h"
 #include "pg/settings.h"
 #include "pg/subxact.h"
 #include "rows/decoder.h"
 
 extern "C" {
-#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
@@ -28,13 +25,9 @@ extern "C" {
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/rls.h"
-#include "utils/snapmgr.h"
 }
 
 namespace pgsync::engine {
-
-using core::Cat;
 
 namespace {
 
@@ -43,109 +36,6 @@ constexpr int kSlots = 1000;
 // What sorting for the indexes may take, in kB: a transfer promises to be modest whatever the size
 // of the table, and sorting gains little from more.
 constexpr int kSortMemory = 32 * 1024;
-
-// ---- may it be taken? ---------------------------------------------------------------------------
-
-// For leaves: null, or why not.
-const char* refuse_relation(Relation rel) {
-  if (rel->rd_rel->relkind != RELKIND_RELATION) return "it is not an ordinary table";
-  if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP) return "it is a temporary table";
-  if (!pg::owns_table(RelationGetRelid(rel), GetUserId())) return "the caller does not own it";
-  if (pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_INSERT) != ACLCHECK_OK) {
-    return "the caller may not INSERT";
-  }
-  if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED) {
-    return "row level security applies";
-  }
-  if (rel->rd_rules != nullptr) return "it has rules";
-  if (rel->rd_refcnt != 1) return "it is used by a query that is running";
-  if (AfterTriggerPendingOnRel(RelationGetRelid(rel))) return "it has pending trigger events";
-  if (SessionReplicationRole != SESSION_REPLICATION_ROLE_ORIGIN) {
-    return "session_replication_role is not origin";
-  }
-  return nullptr;
-}
-
-const char* refuse_triggers(Relation rel, bool foreign_keys_are_checked) {
-  const TriggerDesc* triggers = rel->trigdesc;
-  for (int i = 0; triggers != nullptr && i < triggers->numtriggers; i++) {
-    const Trigger& trigger = triggers->triggers[i];
-    if (!TRIGGER_FOR_INSERT(trigger.tgtype)) continue;
-    if (RI_FKey_trigger_type(trigger.tgfoid) == RI_TRIGGER_NONE) {
-      if (trigger.tgenabled != TRIGGER_DISABLED) return "it has triggers for INSERT";
-    } else if (!foreign_keys_are_checked && trigger.tgenabled != TRIGGER_FIRES_ON_ORIGIN) {
-      return "the triggers of a foreign key are not in their usual state";
-    }
-  }
-  return nullptr;
-}
-
-const char* refuse_indexes(Relation rel) {
-  const char* refusal = nullptr;
-  List* indexes = RelationGetIndexList(rel);
-  ListCell* cell;
-  foreach (cell, indexes) {
-    Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-    const Form_pg_index form = index->rd_index;
-    if (!form->indisvalid || !form->indisready || !form->indislive)
-      refusal = "an index is not valid";
-    if (!form->indimmediate) refusal = "a unique constraint is deferrable";
-    index_close(index, AccessShareLock);
-  }
-  list_free(indexes);
-  return refusal;
-}
-
-// A referenced row must not go away between the check and the commit, and the check must be able to
-// see it.
-const char* refuse_foreign_keys(Relation rel) {
-  ListCell* cell;
-  foreach (cell, RelationGetFKeyList(rel)) {
-    const auto* key = lfirst_node(ForeignKeyCacheInfo, cell);
-    if (key->confrelid == RelationGetRelid(rel)) continue;
-    // Such a key has further entries, one for each partition, that are not to be checked.
-    if (get_rel_relkind(key->confrelid) == RELKIND_PARTITIONED_TABLE) {
-      return "a referenced table is partitioned";
-    }
-    if (pg_class_aclcheck(key->confrelid, GetUserId(), ACL_SELECT) != ACLCHECK_OK) {
-      return "the caller may not SELECT from a referenced table";
-    }
-    if (check_enable_rls(key->confrelid, InvalidOid, true) == RLS_ENABLED) {
-      return "row level security applies to a referenced table";
-    }
-    if (!ConditionalLockRelationOid(key->confrelid, ShareRowExclusiveLock)) {
-      return "a referenced table is locked";
-    }
-  }
-  return nullptr;
-}
-
-// Also of rows that other transactions have committed since this statement began.
-bool is_empty(Relation rel) {
-  TupleTableSlot* slot = table_slot_create(rel, nullptr);
-  Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-  TableScanDesc scan = table_beginscan(rel, snapshot, 0, nullptr);
-  const bool empty = !table_scan_getnextslot(scan, ForwardScanDirection, slot);
-  table_endscan(scan);
-  UnregisterSnapshot(snapshot);
-  ExecDropSingleTupleTableSlot(slot);
-  return empty;
-}
-
-const char* refuse_bulk_load(Oid table, bool foreign_keys_are_checked) {
-  if (IsolationUsesXactSnapshot()) return "the transaction may have an older snapshot";
-  if (!ConditionalLockRelationOid(table, ShareRowExclusiveLock)) return "the table is in use";
-  Relation rel = table_open(table, NoLock);
-  const char* refusal = refuse_relation(rel);
-  if (refusal == nullptr) refusal = refuse_indexes(rel);
-  if (refusal == nullptr) refusal = refuse_triggers(rel, foreign_keys_are_checked);
-  if (refusal == nullptr && !is_empty(rel)) refusal = "it is not empty";
-  if (refusal == nullptr && !foreign_keys_are_checked) refusal = refuse_foreign_keys(rel);
-  table_close(rel, NoLock);
-  return refusal;
-}
-
-// ---- loading ------------------------------------------------------------------------------------
 
 // All that the leaf works with, in one memory context. Plain data.
 struct BulkState {

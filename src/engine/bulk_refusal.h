@@ -1,0 +1,13 @@
+// Whether the bulk path may be taken for a table: only where no one can tell the difference by the
+// result.
+#pragma once
+
+#include "pg/guard.h"
+
+namespace pgsync::engine {
+
+/// Null, or why the table cannot be loaded in bulk. Takes the locks that the load needs, and keeps
+/// them; never waits for one. For leaves.
+const char* refuse_bulk_load(Oid table, bool foreign_keys_are_checked);
+
+}  // namespace pgsync::engine
