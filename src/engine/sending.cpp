@@ -60,6 +60,10 @@ std::vector<Storage> LockedStorage(Oid relation) {
 
 void RequireUnchanged(const catalog::Table& table) {
   std::vector<Storage> now = LockedStorage(table.oid);
+  if (now.empty()) {
+    throw Error(sqlstate::kUndefinedTable, Cat("table \"", table.name.ForMessage(),
+                                               "\" was dropped after the snapshot was taken"));
+  }
   const auto rows = pg::CatalogQuery(
       "WITH RECURSIVE tree(oid) AS (SELECT $1 UNION ALL SELECT i.inhrelid FROM tree t "
       "  JOIN pg_inherits i ON i.inhparent = t.oid JOIN pg_class p ON p.oid = t.oid "
