@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "server/background_worker.h"
 #include "server/handover.h"
 #include "server/listener.h"
 #include "server/log.h"
@@ -22,7 +23,6 @@
 #include "session/session_lifetime.h"
 
 extern "C" {
-#include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -218,20 +218,7 @@ bool Launcher::StartWorker(Waiting& peer) {
   if (!slot) return false;
   BackgroundWorkerHandle* handle = nullptr;
   const bool registered = pg::Call([&] {
-    BackgroundWorker worker = {};
-    strlcpy(worker.bgw_name, "sync worker", BGW_MAXLEN);
-    strlcpy(worker.bgw_type, "sync worker", BGW_MAXLEN);
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    worker.bgw_start_time = BgWorkerStart_ConsistentState;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
-    strlcpy(worker.bgw_library_name, "sync", BGW_MAXLEN);
-    strlcpy(worker.bgw_function_name, "pgsync_worker_main", BGW_MAXLEN);
-    worker.bgw_main_arg = Int32GetDatum(*slot);
-    worker.bgw_notify_pid = MyProcPid;
-    const MemoryContext saved = MemoryContextSwitchTo(TopMemoryContext);
-    const bool done = RegisterDynamicBackgroundWorker(&worker, &handle);
-    MemoryContextSwitchTo(saved);
-    return done;
+    return start_worker("sync worker", "pgsync_worker_main", Int32GetDatum(*slot), &handle);
   });
   if (!registered) {
     session::ReleasePeer(*slot);
@@ -404,14 +391,8 @@ void Launcher::Run() {
 }  // namespace
 
 void register_launcher() {
-  BackgroundWorker worker = {};
-  strlcpy(worker.bgw_name, "sync launcher", BGW_MAXLEN);
-  strlcpy(worker.bgw_type, "sync launcher", BGW_MAXLEN);
-  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-  worker.bgw_start_time = BgWorkerStart_ConsistentState;
+  BackgroundWorker worker = describe_worker("sync launcher", "pgsync_launcher_main");
   worker.bgw_restart_time = 5;
-  strlcpy(worker.bgw_library_name, "sync", BGW_MAXLEN);
-  strlcpy(worker.bgw_function_name, "pgsync_launcher_main", BGW_MAXLEN);
   RegisterBackgroundWorker(&worker);
 }
 

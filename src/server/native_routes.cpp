@@ -138,7 +138,9 @@ void NativeRoutes::Schema(const net::HttpTarget& target) {
   Reply(json.Take());
 }
 
-void NativeRoutes::Definitions(const net::HttpRequest& request) {
+// Answers with what `describe` says of each table that the request names.
+template <typename Describe>
+void NativeRoutes::ReplyForEach(const net::HttpRequest& request, Describe describe) {
   const core::JsonDocument document = pg::ParsePeerJson(request.body, "request");
   const auto names = core::JsonObject(document, "request").Strings("tables");
   core::JsonWriter json;
@@ -148,11 +150,15 @@ void NativeRoutes::Definitions(const net::HttpRequest& request) {
       const catalog::Table table = Resolve(name);
       catalog::RequireTransferable(table, database_.session().tables.has_value());
       engine::RequireUnchanged(table);
-      catalog::Define(table).Write(json);
+      describe(table).Write(json);
     }
     json.EndArray().EndObject();
   });
   Reply(json.Take());
+}
+
+void NativeRoutes::Definitions(const net::HttpRequest& request) {
+  ReplyForEach(request, [](const catalog::Table& table) { return catalog::Define(table); });
 }
 
 void NativeRoutes::Count(const net::HttpTarget& target) {
@@ -166,20 +172,7 @@ void NativeRoutes::Count(const net::HttpTarget& target) {
 }
 
 void NativeRoutes::Open(const net::HttpRequest& request) {
-  const core::JsonDocument document = pg::ParsePeerJson(request.body, "request");
-  const auto names = core::JsonObject(document, "request").Strings("tables");
-  core::JsonWriter json;
-  database_.Read([&] {
-    json.BeginObject().Key("tables").BeginArray();
-    for (const std::string& name : names) {
-      const catalog::Table table = Resolve(name);
-      catalog::RequireTransferable(table, database_.session().tables.has_value());
-      engine::RequireUnchanged(table);
-      engine::Describe(table).Write(json);
-    }
-    json.EndArray().EndObject();
-  });
-  Reply(json.Take());
+  ReplyForEach(request, [](const catalog::Table& table) { return engine::Describe(table); });
 }
 
 void NativeRoutes::Rows(const net::HttpRequest& http_request) {

@@ -38,6 +38,8 @@ class NativeRoutes {
   void Count(const net::HttpTarget& target);
   void Open(const net::HttpRequest& request);
   void Rows(const net::HttpRequest& request);
+  template <typename Describe>
+  void ReplyForEach(const net::HttpRequest& request, Describe describe);
   void Reply(const std::string& json);
   catalog::Table Resolve(const std::string& name) const;
 

@@ -5,6 +5,7 @@
 
 #include "pg/query.h"
 #include "pg/settings.h"
+#include "server/background_worker.h"
 #include "session/database_table.h"
 #include "session/module.h"
 
@@ -16,7 +17,6 @@ extern "C" {
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "commands/extension.h"
-#include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -110,20 +110,7 @@ void ProbeSchedule::FillQueue() {
 
 bool ProbeSchedule::StartProbe(Oid database) {
   return pg::Call([&] {
-    BackgroundWorker worker = {};
-    strlcpy(worker.bgw_name, "sync probe", BGW_MAXLEN);
-    strlcpy(worker.bgw_type, "sync probe", BGW_MAXLEN);
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    worker.bgw_start_time = BgWorkerStart_ConsistentState;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
-    strlcpy(worker.bgw_library_name, "sync", BGW_MAXLEN);
-    strlcpy(worker.bgw_function_name, "pgsync_probe_main", BGW_MAXLEN);
-    worker.bgw_main_arg = ObjectIdGetDatum(database);
-    worker.bgw_notify_pid = MyProcPid;
-    const MemoryContext saved = MemoryContextSwitchTo(TopMemoryContext);
-    const bool done = RegisterDynamicBackgroundWorker(&worker, &running_);
-    MemoryContextSwitchTo(saved);
-    return done;
+    return start_worker("sync probe", "pgsync_probe_main", ObjectIdGetDatum(database), &running_);
   });
 }
 
