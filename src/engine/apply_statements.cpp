@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "engine/row_sql.h"
 
 namespace pgsync::engine {
 
@@ -91,13 +92,10 @@ class Builder {
   }
 
   std::string KeyMatches() const {
-    std::vector<std::string> parts;
-    for (size_t i = 0; i < key_->columns.size(); i++) {
-      parts.push_back(Cat(Local(key_->columns[i]), " OPERATOR(",
-                          key_->Operator(catalog::Comparison::kEqual, i), ") ",
-                          Incoming(key_->columns[i])));
-    }
-    return Join(parts, " AND ");
+    std::vector<std::string> incoming;
+    for (size_t position : key_->columns)
+      incoming.push_back(Incoming(position));
+    return engine::KeyMatches(target_, *key_, incoming);
   }
 
   // The columns that an existing row takes from the incoming one.
@@ -128,8 +126,7 @@ class Builder {
       incoming.push_back(NewValue(position));
     }
     if (local.empty()) return std::string();
-    return Cat(" AND ", QuoteIdentifier(catalog::ExtensionSchema()), "._sync_differ(ROW(",
-               Join(local, ", "), "), ROW(", Join(incoming, ", "), "))");
+    return Cat(" AND ", RowsDiffer(local, incoming));
   }
   std::string Differs() const { return Differ(Updated()); }
 
@@ -223,14 +220,9 @@ class Builder {
   // The key as JSON text; empty without a key.
   std::string KeyObject() const {
     if (!target_.row_key) return std::string();
-    std::vector<std::string> pairs;
-    for (size_t position : target_.row_key->columns) {
-      if (!Has(position)) continue;
-      pairs.push_back(Cat(catalog::QuoteLiteral(target_.columns[position].name),
-                          "::pg_catalog.text, ", Incoming(position)));
-    }
-    if (pairs.empty()) return std::string();
-    return Cat("pg_catalog.jsonb_build_object(", Join(pairs, ", "), ")::pg_catalog.text");
+    const std::vector<size_t>& key = target_.row_key->columns;
+    const bool came = std::any_of(key.begin(), key.end(), [&](size_t p) { return Has(p); });
+    return came ? KeyAsJson(target_, columns_) : std::string();
   }
 
   std::string KeyJson() const {

@@ -17,29 +17,27 @@ StatementOptions Overwriting() {
 }
 }  // namespace
 
+BatchReader::BatchReader(const catalog::Table& target, const std::vector<size_t>& columns)
+    : incoming_(kIncomingRelation, target, columns, kBatchMemory) {}
+
 BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, ApplyCounts& counts)
     : BatchCounter(target, columns, BuildApplyStatements(target, columns, options), counts) {}
 
 BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                            ApplyStatements statements, ApplyCounts& counts)
-    : counts_(counts),
+    : BatchReader(target, columns),
+      counts_(counts),
       count_new_(std::move(statements.count_new)),
-      count_changed_(std::move(statements.count_changed)),
-      incoming_(kIncomingRelation, target, columns, kBatchMemory) {}
-
-void BatchCounter::put_row(int64 position, Datum* values, bool* nulls) {
-  incoming_.put(position, values, nulls);
-  last_ = position;
-}
+      count_changed_(std::move(statements.count_changed)) {}
 
 void BatchCounter::Apply() {
   if (pending() == 0) return;
   pg::WithSpi([&] {
     incoming_.Register();
-    const int64 created = DatumGetInt64(count_new_.RunForValue(1, last_));
+    const int64 created = DatumGetInt64(count_new_.RunForValue(1, incoming_.last()));
     const int64 updated =
-        count_changed_.empty() ? 0 : DatumGetInt64(count_changed_.RunForValue(1, last_));
+        count_changed_.empty() ? 0 : DatumGetInt64(count_changed_.RunForValue(1, incoming_.last()));
     counts_.created += created;
     counts_.updated += updated;
     counts_.skipped += pending() - created - updated;
@@ -54,25 +52,20 @@ BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<siz
 
 BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<size_t>& columns,
                              ApplyStatements statements, Unequal& unequal)
-    : unequal_(unequal),
+    : BatchReader(target, columns),
+      unequal_(unequal),
       count_unequal_(std::move(statements.count_unequal)),
-      unequal_keys_(std::move(statements.unequal_keys)),
-      incoming_(kIncomingRelation, target, columns, kBatchMemory) {}
-
-void BatchVerifier::put_row(int64 position, Datum* values, bool* nulls) {
-  incoming_.put(position, values, nulls);
-  last_ = position;
-}
+      unequal_keys_(std::move(statements.unequal_keys)) {}
 
 void BatchVerifier::Apply() {
   if (pending() == 0) return;
   pg::WithSpi([&] {
     incoming_.Register();
-    const int64 rows = DatumGetInt64(count_unequal_.RunForValue(1, last_));
+    const int64 rows = DatumGetInt64(count_unequal_.RunForValue(1, incoming_.last()));
     unequal_.rows += rows;
     if (rows == 0 || unequal_.keys.size() >= kListed) return;
     unequal_keys_.Prepare();
-    const uint64 found = pg::Call([&] { return unequal_keys_.run(1, last_); });
+    const uint64 found = pg::Call([&] { return unequal_keys_.run(1, incoming_.last()); });
     for (uint64 i = 0; i < found && unequal_.keys.size() < kListed; i++) {
       unequal_.keys.emplace_back(
           pg::Call([&] { return SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1); }));

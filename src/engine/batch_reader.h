@@ -11,14 +11,26 @@
 
 namespace pgsync::engine {
 
+/// What they have in common: the batch.
+class BatchReader : public BatchSink {
+ public:
+  void put_row(int64 position, Datum* values, bool* nulls) override {
+    incoming_.put(position, values, nulls);
+  }
+  int64 pending() const override { return incoming_.rows(); }
+
+ protected:
+  BatchReader(const catalog::Table& target, const std::vector<size_t>& columns);
+
+  RowStore incoming_;
+};
+
 /// Adds up what a BatchApplier would do, if no trigger and no constraint stepped in.
-class BatchCounter : public BatchSink {
+class BatchCounter : public BatchReader {
  public:
   BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                const ApplyOptions& options, ApplyCounts& counts);
 
-  void put_row(int64 position, Datum* values, bool* nulls) override;
-  int64 pending() const override { return incoming_.rows(); }
   void Apply() override;
 
  private:
@@ -27,8 +39,6 @@ class BatchCounter : public BatchSink {
 
   ApplyCounts& counts_;
   BatchStatement count_new_, count_changed_;
-  RowStore incoming_;
-  int64 last_ = 0;
 };
 
 /// Incoming rows that do not stand in the table as they came.
@@ -38,12 +48,10 @@ struct Unequal {
 };
 
 /// Finds them.
-class BatchVerifier : public BatchSink {
+class BatchVerifier : public BatchReader {
  public:
   BatchVerifier(const catalog::Table& target, const std::vector<size_t>& columns, Unequal& unequal);
 
-  void put_row(int64 position, Datum* values, bool* nulls) override;
-  int64 pending() const override { return incoming_.rows(); }
   void Apply() override;
 
  private:
@@ -52,8 +60,6 @@ class BatchVerifier : public BatchSink {
 
   Unequal& unequal_;
   BatchStatement count_unequal_, unequal_keys_;
-  RowStore incoming_;
-  int64 last_ = 0;
 };
 
 }  // namespace pgsync::engine

@@ -172,13 +172,7 @@ class BulkLoader {
       : request_(request), feed_(feed), context_("sync bulk load") {}
 
   int64 Run() {
-    const core::RowHeader header = feed_.Begin();
-    encoding_ = CheckHeader(header, request_);
-    std::vector<rows::RowDecoder::Request> columns;
-    for (size_t i = 0; i < request_.columns.size(); i++) {
-      columns.push_back({&request_.target->columns[request_.columns[i]], header.columns[i]});
-    }
-    decoder_ = std::make_unique<rows::RowDecoder>(columns, encoding_);
+    decoder_ = BeginStream(request_, feed_);
     BeginInsert();
     core::RowStreamReader::Rows frame;
     int64 rows = 0;
@@ -216,8 +210,8 @@ class BulkLoader {
   }
 
   void TakeFrame(const core::RowStreamReader::Rows& frame) {
-    const pg::ClientEncodingScope scope(encoding_);
-    decoder_->Begin(frame.data, frame.size);
+    const pg::ClientEncodingScope scope(decoder_.encoding);
+    decoder_.rows->Begin(frame.data, frame.size);
     pg::Call([&] {
       for (uint32_t i = 0; i < frame.count; i++) {
         CHECK_FOR_INTERRUPTS();
@@ -225,10 +219,7 @@ class BulkLoader {
       }
       flush_rows(state_);
     });
-    if (!decoder_->AtEnd()) {
-      throw core::Error(core::sqlstate::kProtocolViolation, "row stream of the peer is malformed")
-          .WithDetail("A frame is longer than its rows.");
-    }
+    decoder_.rows->RequireEnd();
   }
 
   // Part of the leaf.
@@ -236,7 +227,7 @@ class BulkLoader {
     TupleTableSlot* slot = next_slot(state_);
     ExecClearTuple(slot);
     const MemoryContext saved = MemoryContextSwitchTo(state_->rows);
-    decoder_->decode_row(values_.data(), nulls_.get());
+    decoder_.rows->decode_row(values_.data(), nulls_.get());
     memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
     for (size_t i = 0; i < attributes_.size(); i++) {
       slot->tts_values[attributes_[i]] = values_[i];
@@ -250,12 +241,11 @@ class BulkLoader {
   const LoadRequest& request_;
   RowFeed& feed_;
   pg::OwnedContext context_;
-  std::unique_ptr<rows::RowDecoder> decoder_;
+  StreamDecoder decoder_;
   std::vector<int> attributes_;
   std::vector<Datum> values_;
   std::unique_ptr<bool[]> nulls_;
   BulkState* state_ = nullptr;
-  int encoding_ = 0;
 };
 
 // As the server validates a new foreign key.

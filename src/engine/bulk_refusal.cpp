@@ -1,7 +1,6 @@
 #include "engine/bulk_refusal.h"
 
 #include "pg/compat.h"
-#include "pg/settings.h"
 
 extern "C" {
 #include "access/genam.h"

@@ -6,8 +6,8 @@
 
 namespace pgsync::engine {
 
-/// Null, or why the table cannot be loaded in bulk. Takes the locks that the load needs, and keeps
-/// them; never waits for one. For leaves.
+/// Null, or why the table cannot be loaded in bulk: also that a lock which the load needs is not
+/// free. The locks that it takes are left to the end of the (sub)transaction. For leaves.
 const char* refuse_bulk_load(Oid table, bool foreign_keys_are_checked);
 
 }  // namespace pgsync::engine

@@ -188,19 +188,12 @@ class JsonImport {
     std::unordered_set<int64> superseded;
     pg::WithSpi([&] {
       keys.Register();
-      struct {
-        uint64 count;
-        SPITupleTable* table;
-      } found = pg::Call([&] {
-        const int result = SPI_execute(sql.c_str(), false, 0);
-        if (result != SPI_OK_SELECT) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-        return decltype(found){SPI_processed, SPI_tuptable};
-      });
-      for (uint64 i = 0; i < found.count; i++) {
+      const uint64 count = pg::SpiExecute(sql);
+      SPITupleTable* const found = SPI_tuptable;
+      for (uint64 i = 0; i < count; i++) {
         bool is_null;
-        superseded.insert(DatumGetInt64(pg::Call([&] {
-          return SPI_getbinval(found.table->vals[i], found.table->tupdesc, 1, &is_null);
-        })));
+        superseded.insert(DatumGetInt64(
+            pg::Call([&] { return SPI_getbinval(found->vals[i], found->tupdesc, 1, &is_null); })));
       }
     });
     keys.Clear();

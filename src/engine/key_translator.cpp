@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "engine/row_sql.h"
 #include "pg/query.h"
 
 namespace pgsync::engine {
@@ -48,29 +49,11 @@ void KeyTranslator::Apply() {
   applier_.Apply();
 }
 
-// The row's key as it came, as JSON text; null without a key.
-std::string KeyTranslator::KeyObject() const {
-  if (!target_.row_key) return "NULL";
-  std::vector<std::string> pairs;
-  for (size_t position : target_.row_key->columns) {
-    const auto found = std::find(columns_.begin(), columns_.end(), position);
-    if (found == columns_.end()) continue;
-    pairs.push_back(Cat(catalog::QuoteLiteral(target_.columns[position].name),
-                        "::pg_catalog.text, s.c", found - columns_.begin()));
-  }
-  return Cat("pg_catalog.jsonb_build_object(", core::Join(pairs, ", "), ")::pg_catalog.text");
-}
-
 void KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
-  const std::string sql =
-      Cat("SELECT s.n, ", translated.FirstMissing(), ", ", KeyObject(), " FROM ", kRawRelation,
-          " AS s", translated.joins(), " WHERE NOT (", translated.complete(), ") ORDER BY s.n");
-  const char* text = sql.c_str();
-  const uint64 count = pg::Call([&] {
-    const int result = SPI_execute(text, false, 0);
-    if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-    return SPI_processed;
-  });
+  const std::string key = target_.row_key ? KeyAsJson(target_, columns_) : "NULL";
+  const uint64 count = pg::SpiExecute(Cat("SELECT s.n, ", translated.FirstMissing(), ", ", key,
+                                          " FROM ", kRawRelation, " AS s", translated.joins(),
+                                          " WHERE NOT (", translated.complete(), ") ORDER BY s.n"));
   SPITupleTable* const rows = SPI_tuptable;
   for (uint64 i = 0; i < count; i++) {
     struct {

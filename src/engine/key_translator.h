@@ -24,7 +24,6 @@ class KeyTranslator : public BatchSink {
   int64 postponed() const override { return applier_.postponed(); }
 
  private:
-  std::string KeyObject() const;
   void RefuseIncomplete(const TranslationJoins& translated);
 
   const catalog::Table& target_;

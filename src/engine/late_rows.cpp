@@ -1,11 +1,8 @@
 #include "engine/late_rows.h"
 
 #include "core/text.h"
+#include "engine/row_sql.h"
 #include "pg/query.h"
-
-extern "C" {
-#include "executor/spi.h"
-}
 
 namespace pgsync::engine {
 
@@ -16,15 +13,6 @@ namespace {
 
 constexpr char kLateRelation[] = "pgsync_late";
 constexpr int kLateMemory = 8 * 1024;  // kB
-
-uint64 Run(const std::string& sql) {
-  const char* text = sql.c_str();
-  return pg::Call([&] {
-    const int result = SPI_execute(text, false, 0);
-    if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-    return SPI_processed;
-  });
-}
 
 }  // namespace
 
@@ -51,7 +39,7 @@ void LateRows::FillIn(Strategy strategy, const std::vector<const KeyTranslation*
   };
   const TranslationJoins translated(translations, came);
 
-  std::vector<std::string> sets, local, values, matches;
+  std::vector<std::string> sets, local, values;
   for (size_t position : columns_) {
     const std::string name = QuoteIdentifier(target_.columns[position].name);
     std::string value = translated.Value(target_, position);
@@ -61,24 +49,19 @@ void LateRows::FillIn(Strategy strategy, const std::vector<const KeyTranslation*
     local.push_back(Cat("t.", name));
     values.push_back(value);
   }
-  for (size_t i = 0; i < key.columns.size(); i++) {
-    matches.push_back(Cat("t.", QuoteIdentifier(target_.columns[key.columns[i]].name), " OPERATOR(",
-                          key.Operator(catalog::Comparison::kEqual, i), ") s.c", i));
-  }
   pg::WithSpi([&] {
     rows_.Register();
     translated.Register();
-    if (!translations.empty() && Run(Cat("SELECT FROM ", kLateRelation, " AS s", translated.joins(),
-                                         " WHERE NOT (", translated.complete(), ") LIMIT 1")) > 0) {
+    if (!translations.empty() &&
+        pg::SpiExecute(Cat("SELECT FROM ", kLateRelation, " AS s", translated.joins(),
+                           " WHERE NOT (", translated.complete(), ") LIMIT 1")) > 0) {
       throw core::Error(core::sqlstate::kForeignKeyViolation,
                         Cat("rows of table \"", target_.name.ForMessage(),
                             "\" refer to rows that have not arrived"));
     }
-    (void)Run(Cat("UPDATE ", target_.FromClause(), " AS t SET ", core::Join(sets, ", "), " FROM ",
-                  kLateRelation, " AS s", translated.joins(), " WHERE ",
-                  core::Join(matches, " AND "), " AND ",
-                  QuoteIdentifier(catalog::ExtensionSchema()), "._sync_differ(ROW(",
-                  core::Join(local, ", "), "), ROW(", core::Join(values, ", "), "))"));
+    (void)pg::SpiExecute(Cat("UPDATE ", target_.FromClause(), " AS t SET ", core::Join(sets, ", "),
+                             " FROM ", kLateRelation, " AS s", translated.joins(), " WHERE ",
+                             KeyMatches(target_, key), " AND ", RowsDiffer(local, values)));
   });
   rows_.Clear();
 }

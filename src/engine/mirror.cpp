@@ -5,6 +5,7 @@
 #include "catalog/names.h"
 #include "catalog/shareable.h"
 #include "core/text.h"
+#include "engine/row_sql.h"
 #include "pg/query.h"
 
 extern "C" {
@@ -47,16 +48,6 @@ class KeySink : public BatchSink {
       .WithHint("Use strategy overwrite, which deletes nothing.");
 }
 
-std::string KeyMatches(const catalog::Table& target) {
-  std::vector<std::string> parts;
-  const catalog::Key& key = *target.row_key;
-  for (size_t i = 0; i < key.columns.size(); i++) {
-    parts.push_back(Cat("t.", catalog::QuoteIdentifier(target.columns[key.columns[i]].name),
-                        " OPERATOR(", key.Operator(catalog::Comparison::kEqual, i), ") s.c", i));
-  }
-  return core::Join(parts, " AND ");
-}
-
 }  // namespace
 
 void RequireMirrorPossible(const catalog::Table& target, bool complete,
@@ -93,7 +84,7 @@ void DoomedRows::Find(const LoadRequest& request, RowFeed& feed) {
       columns += Cat(", t.", catalog::QuoteIdentifier(target_.columns[position].name));
     doomed_.Fill(Cat("SELECT ", columns, " FROM ", target_.FromClause(),
                      " AS t WHERE NOT EXISTS (SELECT FROM ", kSeenRelation, " AS s WHERE ",
-                     KeyMatches(target_), ")"));
+                     KeyMatches(target_, *target_.row_key), ")"));
   });
   seen.Clear();
 }
@@ -120,8 +111,9 @@ void DoomedRows::RequireModest() const {
 int64 DoomedRows::Delete() {
   int64 deleted = 0;
   if (count() > 0) {
-    const std::string sql = Cat("DELETE FROM ", target_.FromClause(), " AS t USING ",
-                                kDoomedRelation, " AS s WHERE ", KeyMatches(target_));
+    const std::string sql =
+        Cat("DELETE FROM ", target_.FromClause(), " AS t USING ", kDoomedRelation, " AS s WHERE ",
+            KeyMatches(target_, *target_.row_key));
     const char* text = sql.c_str();
     pg::WithSpi([&] {
       doomed_.Register();

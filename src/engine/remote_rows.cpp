@@ -117,10 +117,7 @@ void RemoteRows::TakeFrame(const core::RowStreamReader::Rows& frame, int encodin
     if (!error.detail().empty()) detail += Cat(" ", error.detail());
     throw Error(error.state(), error.message()).WithDetail(std::move(detail));
   }
-  if (!decoder.AtEnd()) {
-    throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
-        .WithDetail("A frame is longer than its rows.");
-  }
+  decoder.RequireEnd();
 }
 
 // Reads the page behind the last row of the one before, which is the current one.

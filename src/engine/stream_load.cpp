@@ -38,13 +38,7 @@ class StreamReader {
         nulls_(new bool[request.columns.size() + 1]) {}
 
   void Run() {
-    const core::RowHeader header = feed_.Begin();
-    encoding_ = CheckHeader(header, request_);
-    std::vector<rows::RowDecoder::Request> columns;
-    for (size_t i = 0; i < request_.columns.size(); i++) {
-      columns.push_back({&request_.target->columns[request_.columns[i]], header.columns[i]});
-    }
-    decoder_ = std::make_unique<rows::RowDecoder>(columns, encoding_);
+    decoder_ = BeginStream(request_, feed_);
     core::RowStreamReader::Rows rows;
     size_t bytes = 0;
     while (feed_.Next(&rows)) {
@@ -66,8 +60,8 @@ class StreamReader {
   // Decodes the rows of a frame in a subtransaction. A row whose values are refused ends that, is
   // noted, and the rows after it go on in another: one for each bad row, not one for each row.
   void TakeFrame(const core::RowStreamReader::Rows& frame) {
-    const pg::ClientEncodingScope scope(encoding_);
-    decoder_->Begin(frame.data, frame.size);
+    const pg::ClientEncodingScope scope(decoder_.encoding);
+    decoder_.rows->Begin(frame.data, frame.size);
     uint32_t taken = 0;
     while (taken < frame.count) {
       try {
@@ -78,7 +72,7 @@ class StreamReader {
               CHECK_FOR_INTERRUPTS();
               taken++;
               position_++;
-              decoder_->decode_row(values_.data(), nulls_.get());
+              decoder_.rows->decode_row(values_.data(), nulls_.get());
               sink_.put_row(position_, values_.data(), nulls_.get());
               MemoryContextReset(scratch_.get());
             }
@@ -88,15 +82,12 @@ class StreamReader {
         if (!IsConversionError(error)) throw;
         RowError row = RowError::Of(error, position_);
         row.key = KeyOfFailedRow();
-        decoder_->Recover();
+        decoder_.rows->Recover();
         scratch_.Reset();
         errors_.Add(std::move(row));
       }
     }
-    if (!decoder_->AtEnd()) {
-      throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
-          .WithDetail("A frame is longer than its rows.");
-    }
+    decoder_.rows->RequireEnd();
   }
 
   // The key of the row that was just refused, if at least that can be read.
@@ -128,7 +119,7 @@ class StreamReader {
             rows::set_json_string(&name, field.name.data(), field.name.size());
             pushJsonbValue(&state, WJB_KEY, &name);
             bool is_null;
-            const Datum datum = decoder_->decode_field(field.position, &is_null);
+            const Datum datum = decoder_.rows->decode_field(field.position, &is_null);
             value.type = jbvNull;
             if (!is_null) field.type->to_json(datum, &value);
             pushJsonbValue(&state, WJB_VALUE, &value);
@@ -147,11 +138,10 @@ class StreamReader {
   RowFeed& feed_;
   RowErrors& errors_;
   BatchSink& sink_;
-  std::unique_ptr<rows::RowDecoder> decoder_;
+  StreamDecoder decoder_;
   pg::OwnedContext scratch_;
   std::vector<Datum> values_;
   std::unique_ptr<bool[]> nulls_;
-  int encoding_ = 0;
   int64 position_ = 0;
 };
 
@@ -187,6 +177,16 @@ int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
         .WithDetail(Cat("It is in the encoding \"", core::Excerpt(header.encoding, 50), "\"."));
   }
   return encoding;
+}
+
+StreamDecoder BeginStream(const LoadRequest& request, RowFeed& feed) {
+  const core::RowHeader header = feed.Begin();
+  const int encoding = CheckHeader(header, request);
+  std::vector<rows::RowDecoder::Request> columns;
+  for (size_t i = 0; i < request.columns.size(); i++) {
+    columns.push_back({&request.target->columns[request.columns[i]], header.columns[i]});
+  }
+  return {encoding, std::make_unique<rows::RowDecoder>(columns, encoding)};
 }
 
 void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "engine/batch_applier.h"
 #include "engine/row_errors.h"
 #include "engine/strategy.h"
+#include "rows/decoder.h"
 
 namespace pgsync::engine {
 
@@ -51,6 +53,14 @@ struct LoadRequest {
 
 /// Checks that a stream's header announces the columns asked for, and returns its encoding.
 int CheckHeader(const core::RowHeader& header, const LoadRequest& request);
+
+/// The decoder of a stream's rows.
+struct StreamDecoder {
+  int encoding = 0;  ///< the client encoding while they are decoded
+  std::unique_ptr<rows::RowDecoder> rows;
+};
+/// Begins the stream and checks its header.
+StreamDecoder BeginStream(const LoadRequest& request, RowFeed& feed);
 
 /// Loads by the set-based path (engine/batch_applier.h).
 void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts);

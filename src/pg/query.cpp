@@ -233,6 +233,15 @@ std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& 
   return rows;
 }
 
+uint64 SpiExecute(const std::string& sql) {
+  const char* text = sql.c_str();
+  return Call([&] {
+    const int result = SPI_execute(text, false, 0);
+    if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
+    return SPI_processed;
+  });
+}
+
 std::vector<std::string> ParseTextArray(const std::string& literal) {
   // The server's own parser reads it; a leaf leaves C strings behind.
   struct {

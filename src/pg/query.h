@@ -68,6 +68,10 @@ std::vector<std::string> ParseTextArray(const std::string& literal);
 template <typename Body>
 void WithSpi(Body&& body);
 
+/// Runs a statement in the open SPI connection and returns how many rows it has processed; what it
+/// returns is in SPI_tuptable.
+uint64 SpiExecute(const std::string& sql);
+
 void SpiConnect();
 void SpiFinish();
 

@@ -109,6 +109,12 @@ void RowDecoder::Begin(char* data, size_t size) {
   patched_ = nullptr;
 }
 
+void RowDecoder::RequireEnd() const {
+  if (at_ == end_) return;
+  throw core::Error(core::sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+      .WithDetail("A frame is longer than its rows.");
+}
+
 void RowDecoder::locate_fields() {
   const size_t count = decoders_.size();
   const size_t bitmap_size = core::NullBitmapSize(count);

@@ -26,7 +26,8 @@ class RowDecoder {
 
   /// Begins with the rows of a frame; the bytes are scribbled on, data[size] too.
   void Begin(char* data, size_t size);
-  bool AtEnd() const { return at_ == end_; }
+  /// Raises 08P01 where there is more after the frame's last row.
+  void RequireEnd() const;
 
   /// Decodes the next row into arrays of columns() elements, in the current memory context. What a
   /// value's type refuses is raised as that type's error, and the row has then been passed over;
