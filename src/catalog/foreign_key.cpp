@@ -4,15 +4,8 @@
 #include "pg/query.h"
 
 extern "C" {
-#include "access/htup_details.h"
-#include "access/transam.h"
-#include "catalog/pg_operator.h"
-#include "catalog/pg_proc.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 }
 
 namespace pgsync::catalog {
@@ -20,27 +13,6 @@ namespace pgsync::catalog {
 using core::Cat;
 
 namespace {
-
-bool runs_anywhere(Oid type, Oid input) {
-  return type == input || (type < FirstNormalObjectId && input < FirstNormalObjectId) ||
-         IsPolymorphicType(input);
-}
-
-// All that the comparison runs is the server's own or a superuser's. For leaves.
-bool is_trusted(const KeyPair& pair) {
-  HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(pair.equal));
-  if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for operator %u", pair.equal);
-  const auto* equal = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-  HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(equal->oprcode));
-  if (!HeapTupleIsValid(function)) elog(ERROR, "cache lookup failed for function of an operator");
-  const bool trusted =
-      superuser_arg(reinterpret_cast<Form_pg_proc>(GETSTRUCT(function))->proowner) &&
-      runs_anywhere(pair.referenced_type, equal->oprleft) &&
-      runs_anywhere(pair.referencing_type, equal->oprright);
-  ReleaseSysCache(function);
-  ReleaseSysCache(tuple);
-  return trusted;
-}
 
 std::vector<ForeignKeyRule> Read(const char* which, const std::vector<Oid>& tables) {
   std::vector<ForeignKeyRule> rules;
@@ -56,7 +28,8 @@ std::vector<ForeignKeyRule> Read(const char* which, const std::vector<Oid>& tabl
           "  CASE WHEN fa.attcollation <> ra.attcollation THEN ' COLLATE ' || "
           "    (SELECT quote_ident(n.nspname) || '.' || quote_ident(o.collname) "
           "      FROM pg_collation o JOIN pg_namespace n ON n.oid = o.collnamespace "
-          "      WHERE o.oid = fa.attcollation) ELSE '' END "
+          "      WHERE o.oid = fa.attcollation) ELSE '' END, "
+          "  ra.attcollation, f.relowner "
           "FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid "
           "JOIN pg_namespace rn ON rn.oid = r.relnamespace "
           "JOIN pg_class f ON f.oid = c.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace "
@@ -64,10 +37,14 @@ std::vector<ForeignKeyRule> Read(const char* which, const std::vector<Oid>& tabl
           "  AS k(referencing, referenced, equal, position) "
           "JOIN pg_attribute ra ON ra.attrelid = c.conrelid AND ra.attnum = k.referencing "
           "JOIN pg_attribute fa ON fa.attrelid = c.confrelid AND fa.attnum = k.referenced "
-          "WHERE c.contype = 'f' AND c.conparentid = 0 AND c.",
+          "WHERE c.oid IN (WITH RECURSIVE up AS (SELECT oid, conparentid FROM pg_constraint "
+          "    WHERE contype = 'f' AND ",
           which,
           " = ANY (ARRAY(SELECT p.relid::oid FROM unnest($1) t, pg_partition_tree(t::regclass) p "
-          "  UNION SELECT unnest($1))) ORDER BY c.oid, k.position"),
+          "      UNION SELECT unnest($1))) "
+          "    UNION SELECT p.oid, p.conparentid FROM up JOIN pg_constraint p "
+          "      ON p.oid = up.conparentid) "
+          "  SELECT oid FROM up WHERE conparentid = 0) ORDER BY c.oid, k.position"),
       {pg::Param::OfOids(tables)});
   for (const pg::Row& row : rows) {
     if (rules.empty() || rules.back().constraint != row.AsOid(0)) {
@@ -82,15 +59,14 @@ std::vector<ForeignKeyRule> Read(const char* which, const std::vector<Oid>& tabl
       rule.match_full = row.Bool(7);
       rule.validated = row.Bool(8);
       rule.acts = row.Bool(9);
-      rule.trusted = true;
+      rule.referenced_owner = row.AsOid(17);
       rules.push_back(std::move(rule));
     }
     ForeignKeyRule& rule = rules.back();
     rule.columns.push_back(row.Text(10));
     rule.referenced_columns.push_back(row.Text(12));
-    const KeyPair pair{row.AsOid(13), row.AsOid(11), row.AsOid(14), row.Text(15)};
-    rule.trusted = rule.trusted && pg::Call([&] { return is_trusted(pair); });
-    rule.pairs.push_back(pair);
+    rule.pairs.push_back(
+        {row.AsOid(13), row.AsOid(11), row.AsOid(16), row.AsOid(14), row.Text(15)});
   }
   return rules;
 }

@@ -12,6 +12,7 @@ namespace pgsync::catalog {
 struct KeyPair {
   Oid referenced_type = InvalidOid;
   Oid referencing_type = InvalidOid;
+  Oid referencing_collation = InvalidOid;
   Oid equal = InvalidOid;  ///< operator: referenced = referencing
   /// " COLLATE ..." for the referenced value where the two columns differ in it, else empty.
   std::string collation;
@@ -23,6 +24,7 @@ struct ForeignKeyRule {
   Oid referencing = InvalidOid;
   Oid referenced = InvalidOid;
   Oid referencing_owner = InvalidOid;
+  Oid referenced_owner = InvalidOid;
   std::string referencing_name;  ///< qualified, with ONLY where inheritance must be kept out
   std::string referenced_name;
   /// Columns as written in SQL, pair by pair.
@@ -33,8 +35,6 @@ struct ForeignKeyRule {
   bool validated = true;
   /// ON DELETE or ON UPDATE does something to the referencing rows.
   bool acts = false;
-  /// All that the comparison runs is the server's own or a superuser's: safe to run as anybody.
-  bool trusted = false;
 };
 
 /// "referenced = referencing AND ..." for these two lists of values, each operator qualified.
@@ -42,7 +42,8 @@ std::string MatchKeys(const ForeignKeyRule& rule, const std::vector<std::string>
                       const std::vector<std::string>& referencing);
 
 /// The foreign keys of some tables, or those that refer to them, of their partitions too; of what a
-/// partitioned table hands down only the original. In the order of their OIDs.
+/// partitioned table hands down only the original, also where just its partition is among the
+/// tables. In the order of their OIDs.
 std::vector<ForeignKeyRule> ForeignKeysOf(const std::vector<Oid>& tables);
 std::vector<ForeignKeyRule> ForeignKeysTo(const std::vector<Oid>& tables);
 

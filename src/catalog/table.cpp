@@ -225,10 +225,13 @@ void ReadForeignKeys(Table& table) {
       "  ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(number, "
       "position) "
       "    JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number "
-      "    ORDER BY k.position) "
+      "    ORDER BY k.position), c.conparentid <> 0 "
       "FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace "
-      "WHERE c.contype = 'f' AND c.conparentid = 0 AND (c.conrelid = $1 "
-      "  OR c.conrelid IN (SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1)) "
+      "WHERE c.contype = 'f' AND ((c.conparentid = 0 AND (c.conrelid = $1 "
+      "    OR c.conrelid IN (SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1))) "
+      // What a partition has from its parent; not what partitions of a referenced table add.
+      "  OR (c.conrelid = $1 AND EXISTS (SELECT FROM pg_constraint p WHERE p.oid = c.conparentid "
+      "    AND p.conrelid <> c.conrelid AND p.confrelid = c.confrelid))) "
       "ORDER BY c.conname, c.conrelid, c.oid",
       {Param::OfOid(table.oid)});
   for (const pg::Row& row : rows) {
@@ -243,6 +246,7 @@ void ReadForeignKeys(Table& table) {
     key.match_full = row.Bool(7);
     key.columns = pg::ParseTextArray(row.Text(8));
     key.referenced_columns = pg::ParseTextArray(row.Text(9));
+    key.inherited = row.Bool(10);
     table.foreign_keys.push_back(std::move(key));
   }
 }

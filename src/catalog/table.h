@@ -60,6 +60,7 @@ struct ForeignKey {
   bool deferrable = false;
   bool initially_deferred = false;
   bool match_full = false;
+  bool inherited = false;  ///< by a partition from what it is a partition of
   /// Names, pair by pair.
   std::vector<std::string> columns;
   std::vector<std::string> referenced_columns;

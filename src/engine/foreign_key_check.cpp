@@ -25,90 +25,116 @@ namespace sqlstate = core::sqlstate;
 namespace {
 
 constexpr char kOrphansRelation[] = "pgsync_orphans";
-constexpr int kOrphanMemory = 4 * 1024;  // kB
+constexpr char kKeysRelation[] = "pgsync_keys";
+constexpr int kMemory = 4 * 1024;  // kB, of either
 
-std::string EachNotNull(const ForeignKeyRule& rule, const char* between) {
-  std::vector<std::string> parts;
-  for (const std::string& column : rule.columns)
-    parts.push_back(Cat("c.", column, " IS NOT NULL"));
-  return core::Join(parts, between);
+std::string Key(size_t i) {
+  return Cat("k.c", i + 2);
 }
 
-// "FROM ... WHERE ...": the rows that violate the foreign key.
-std::string Violations(const ForeignKeyRule& rule) {
-  std::vector<std::string> referenced, referencing;
+// The rows that have a key to be looked for, and which they are: "n", "c0", "c1", ... as in a
+// RowStore.
+std::string Keys(const ForeignKeyRule& rule, const std::string& condition) {
+  std::string values = "0::pg_catalog.int8 AS n, c.tableoid AS c0, c.ctid AS c1";
+  std::vector<std::string> present;
+  for (size_t i = 0; i < rule.columns.size(); i++) {
+    values += Cat(", c.", rule.columns[i], " AS c", i + 2);
+    present.push_back(Cat("c.", rule.columns[i], " IS NOT NULL"));
+  }
+  return Cat("SELECT ", values, " FROM ", rule.referencing_name, " AS c WHERE (",
+             core::Join(present, rule.match_full ? " OR " : " AND "), ")", condition);
+}
+
+// Of these rows, "k", those that violate the foreign key.
+std::string Violations(const ForeignKeyRule& rule, const std::string& keys) {
+  std::vector<std::string> referenced, referencing, present;
   for (size_t i = 0; i < rule.columns.size(); i++) {
     referenced.push_back(Cat("p.", rule.referenced_columns[i]));
-    referencing.push_back(Cat("c.", rule.columns[i]));
+    referencing.push_back(Key(i));
+    present.push_back(Cat(Key(i), " IS NOT NULL"));
   }
-  std::string missing = Cat("NOT EXISTS (SELECT FROM ", rule.referenced_name, " AS p WHERE ",
-                            catalog::MatchKeys(rule, referenced, referencing), ")");
-  const std::string all = EachNotNull(rule, " AND ");
-  if (rule.match_full && rule.columns.size() > 1) {
-    missing = Cat("(", EachNotNull(rule, " OR "), ") AND (NOT (", all, ") OR ", missing, ")");
-  } else {
-    missing = Cat(all, " AND ", missing);
-  }
-  return Cat(" FROM ", rule.referencing_name, " AS c WHERE ", missing);
+  const std::string missing = Cat("NOT EXISTS (SELECT FROM ", rule.referenced_name, " AS p WHERE ",
+                                  catalog::MatchKeys(rule, referenced, referencing), ")");
+  if (!rule.match_full || rule.columns.size() == 1) return Cat(keys, " AS k WHERE ", missing);
+  return Cat(keys, " AS k WHERE NOT (", core::Join(present, " AND "), ") OR ", missing);
 }
 
 std::string WrittenHere() {
   return Cat(catalog::QuoteIdentifier(catalog::ExtensionSchema()), "._sync_is_mine(c.xmin)");
 }
 
-// The values of the row's foreign key as text. By output functions alone, which only superusers can
-// make: the query may run as one.
+// The values of the row's foreign key as text.
 std::string KeyText(const ForeignKeyRule& rule) {
   std::vector<std::string> marks, values;
-  for (const std::string& column : rule.columns) {
+  for (size_t i = 0; i < rule.columns.size(); i++) {
     marks.push_back("%s");
-    values.push_back(Cat("c.", column));
+    values.push_back(Key(i));
   }
   return Cat("pg_catalog.format('", core::Join(marks, ", "), "', ", core::Join(values, ", "), ")");
 }
 
-// The first column of the first row; nullopt: there is no row. Sees whatever is committed by now,
-// also in a transaction whose own snapshot is older. In the open SPI connection.
-std::optional<std::string> FirstValue(const std::string& sql) {
+// Runs a query over tables of `owner` in the open SPI connection, as the server does that checks a
+// foreign key: as this role, so that the code of indexes and types, which the planner may call too,
+// has its rights and no others; its own policies do not hold it back. Names are resolved before,
+// for which no code of anybody runs, with the right to use any schema. Sees whatever is committed
+// by now, also in a transaction whose own snapshot is older.
+template <typename Run>
+void RunAsOwner(Oid owner, const std::string& sql, Run run) {
   const char* text = sql.c_str();
-  const char* value = pg::Call([&]() -> const char* {
-    SPIPlanPtr plan = SPI_prepare(text, 0, nullptr);
+  SPIPlanPtr plan = nullptr;
+  {
+    const pg::UserScope superuser(BOOTSTRAP_SUPERUSERID);
+    plan = pg::Call([&] { return SPI_prepare(text, 0, nullptr); });
+  }
+  const pg::UserScope scope(owner, SECURITY_NOFORCE_RLS);
+  pg::Call([&] {
     if (plan == nullptr) elog(ERROR, "SPI failed: %s", SPI_result_code_string(SPI_result));
     CommandCounterIncrement();
-    const int result = SPI_execute_snapshot(plan, nullptr, nullptr, GetLatestSnapshot(),
-                                            InvalidSnapshot, false, false, 1);
-    if (result != SPI_OK_SELECT) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-    if (SPI_processed == 0) return nullptr;
-    const char* found = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-    return found != nullptr ? found : "";
+    PushActiveSnapshot(GetLatestSnapshot());
   });
-  return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+  run(plan);
+  pg::Call([] { PopActiveSnapshot(); });
 }
 
-// Runs `body` with the right to read everything where what it runs is to be trusted.
-template <typename Body>
-void WithRightsFor(const ForeignKeyRule& rule, Body body) {
-  if (!rule.trusted) {
-    if (catalog::RowSecurityApplies(rule.referencing) ||
-        catalog::RowSecurityApplies(rule.referenced)) {
-      throw Error(sqlstate::kInsufficientPrivilege,
-                  Cat("cannot check foreign key constraint \"", rule.name, "\""))
-          .WithDetail("Row level security hides rows of one of its tables.");
-    }
-    body();
+// Runs "SELECT `values` FROM the rows that violate the foreign key" and `tail`. Where the two
+// tables have two owners, the keys go from the one to the other.
+template <typename Run>
+void RunOverViolations(const ForeignKeyRule& rule, const std::string& condition,
+                       const std::string& values, const char* tail, Run run) {
+  const std::string keys = Keys(rule, condition);
+  if (rule.referencing_owner == rule.referenced_owner) {
+    RunAsOwner(rule.referenced_owner,
+               Cat("SELECT ", values, " FROM ", Violations(rule, Cat("(", keys, ")")), tail), run);
     return;
   }
-  const pg::UserScope superuser(BOOTSTRAP_SUPERUSERID);
-  body();
+  std::vector<RowStore::Column> columns = {{OIDOID}, {TIDOID}};
+  for (const catalog::KeyPair& pair : rule.pairs)
+    columns.push_back({pair.referencing_type, -1, pair.referencing_collation});
+  RowStore store(kKeysRelation, columns, kMemory);
+  RunAsOwner(rule.referencing_owner, keys, [&](SPIPlanPtr plan) { store.Fill(plan); });
+  pg::WithSpi([&] {
+    store.Register();
+    RunAsOwner(rule.referenced_owner,
+               Cat("SELECT ", values, " FROM ", Violations(rule, kKeysRelation), tail), run);
+  });
+  store.Clear();
 }
 
+// The key of one row, as text.
 std::optional<std::string> FindViolation(const ForeignKeyRule& rule, const std::string& condition,
                                          RowStore* orphans) {
   std::optional<std::string> found;
-  WithRightsFor(rule, [&] {
-    pg::WithSpi([&] {
-      if (orphans != nullptr) orphans->Register();
-      found = FirstValue(Cat("SELECT ", KeyText(rule), Violations(rule), condition, " LIMIT 1"));
+  pg::WithSpi([&] {
+    if (orphans != nullptr) orphans->Register();
+    RunOverViolations(rule, condition, KeyText(rule), " LIMIT 1", [&](SPIPlanPtr plan) {
+      const char* value = pg::Call([&]() -> const char* {
+        const int result = SPI_execute_plan(plan, nullptr, nullptr, true, 1);
+        if (result != SPI_OK_SELECT) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
+        if (SPI_processed == 0) return nullptr;
+        const char* text = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+        return text != nullptr ? text : "";
+      });
+      if (value != nullptr) found = value;
     });
   });
   return found;
@@ -131,12 +157,11 @@ void ForeignKeyCheck::NoteOrphans() {
     if (rule.validated) continue;
     if (!orphans_) {
       orphans_ = std::make_unique<RowStore>(
-          kOrphansRelation, std::vector<RowStore::Column>{{OIDOID}, {TIDOID}}, kOrphanMemory);
+          kOrphansRelation, std::vector<RowStore::Column>{{OIDOID}, {TIDOID}}, kMemory);
     }
-    WithRightsFor(rule, [&] {
-      pg::WithSpi([&] {
-        orphans_->Fill(Cat("SELECT 0::pg_catalog.int8, c.tableoid, c.ctid", Violations(rule)));
-      });
+    pg::WithSpi([&] {
+      RunOverViolations(rule, std::string(), "0::pg_catalog.int8, k.c0, k.c1", "",
+                        [&](SPIPlanPtr plan) { orphans_->Fill(plan); });
     });
   }
 }

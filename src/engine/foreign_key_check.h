@@ -18,7 +18,8 @@ class ForeignKeyCheck {
 
   /// Checks the rows that this transaction has written to the tables, and those that refer to the
   /// tables. Raises 23503; 0A000 where a foreign key would have acted on rows that refer to what is
-  /// gone; 42501 where the check needs rights that the current user lacks.
+  /// gone; 42501 where the owner of one of
+  /// the tables may not read it.
   void Run();
 
   /// The tables that are referred to and that refer, with their partitions.

@@ -137,7 +137,7 @@ bool LoadOrder::Defer(const Edge& edge) const {
 }
 
 bool LoadOrder::MakeDeferrable(const Edge& edge, bool wait) {
-  if (edge.needs_new_keys || edge.key->deferrable) return false;
+  if (edge.needs_new_keys || edge.key->deferrable || edge.key->inherited) return false;
   const Oid table = edge.key->referencing;
   const char* name = edge.key->name.c_str();
   const bool done = pg::Call([&] {

@@ -112,19 +112,32 @@ void RowStore::show(RowStore& other) {
   registered_->reldata = other.store_;
 }
 
+// Part of the leaf.
+template <typename Execute>
+int64 RowStore::fill(Execute execute) {
+  if (store_ == nullptr) begin();
+  SPIExecuteOptions options = {};
+  options.dest = CreateDestReceiver(DestTuplestore);
+  SetTuplestoreDestReceiverParams(options.dest, store_, context_.get(), true, nullptr, nullptr);
+  const int result = execute(&options);
+  if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
+  options.dest->rDestroy(options.dest);
+  return static_cast<int64>(SPI_processed);
+}
+
 void RowStore::Fill(const std::string& sql) {
   const char* text = sql.c_str();
   rows_ += pg::Call([&] {
-    if (store_ == nullptr) begin();
-    DestReceiver* receiver = CreateDestReceiver(DestTuplestore);
-    SetTuplestoreDestReceiverParams(receiver, store_, context_.get(), true, nullptr, nullptr);
-    SPIExecuteOptions options = {};
-    options.read_only = false;
-    options.dest = receiver;
-    const int result = SPI_execute_extended(text, &options);
-    if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-    receiver->rDestroy(receiver);
-    return static_cast<int64>(SPI_processed);
+    return fill([&](SPIExecuteOptions* options) { return SPI_execute_extended(text, options); });
+  });
+}
+
+void RowStore::Fill(SPIPlanPtr plan) {
+  rows_ += pg::Call([&] {
+    return fill([&](SPIExecuteOptions* options) {
+      options->read_only = true;
+      return SPI_execute_plan_extended(plan, options);
+    });
   });
 }
 

@@ -14,6 +14,7 @@ extern "C" {
 }
 
 struct EphemeralNamedRelationData;
+struct _SPI_plan;
 struct ResourceOwnerData;
 
 namespace pgsync::engine {
@@ -48,6 +49,8 @@ class RowStore {
   /// Adds the rows of a query whose columns are those of the store, read with a snapshot of its
   /// own. SPI must be connected.
   void Fill(const std::string& sql);
+  /// The same of a query that is prepared, read with the active snapshot.
+  void Fill(_SPI_plan* plan);
   int64 rows() const { return rows_; }
   /// The least and the greatest number of a row that was put.
   int64 first() const { return first_; }
@@ -66,6 +69,8 @@ class RowStore {
 
  private:
   void begin();
+  template <typename Execute>
+  int64 fill(Execute execute);
   void put_slot(TupleTableSlot* slot);
 
   const char* name_;

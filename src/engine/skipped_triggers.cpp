@@ -59,19 +59,22 @@ SkippedTriggers::SkippedTriggers(const std::vector<const catalog::Table*>& table
     pg::Call([&] { LockRelationOid(oid, ShareRowExclusiveLock); });
 
   check_.emplace(oids);
-  for (const pg::Row& row : pg::CatalogQuery(
-           "WITH tree AS (SELECT p.relid::oid AS relid, p.level FROM unnest($1) t, "
-           "    pg_partition_tree(t::regclass) p UNION SELECT unnest($1), 0) "
-           "SELECT g.tgrelid, g.tgname, g.tgenabled FROM pg_trigger g "
-           "  JOIN tree ON tree.relid = g.tgrelid "
-           "  LEFT JOIN pg_constraint c ON c.oid = g.tgconstraint "
-           "WHERE g.tgenabled IN ('O', 'R') AND (NOT g.tgisinternal OR c.contype = 'f') "
-           "ORDER BY tree.level, g.tgrelid, g.tgname",
-           {pg::Param::OfOids(oids)})) {
+  for (const pg::Row& row :
+       pg::CatalogQuery("WITH tree AS (SELECT p.relid::oid AS relid, p.level FROM unnest($1) t, "
+                        "    pg_partition_tree(t::regclass) p UNION SELECT unnest($1), 0) "
+                        "SELECT g.tgrelid, g.tgname, g.tgenabled FROM pg_trigger g "
+                        "  JOIN tree ON tree.relid = g.tgrelid "
+                        "  LEFT JOIN pg_constraint c ON c.oid = g.tgconstraint "
+                        "WHERE (g.tgenabled IN ('O', 'R') OR g.tgparentid <> 0) "
+                        "  AND (NOT g.tgisinternal OR c.contype = 'f') "
+                        "ORDER BY tree.level, g.tgrelid, g.tgname",
+                        {pg::Param::OfOids(oids)})) {
     triggers_.push_back({row.AsOid(0), row.Text(1), row.Char(2)});
   }
+  // What is done to a trigger of a partitioned table is done to those of its partitions, whatever
+  // their own state: that is why these follow, also those that are to stay as they are.
   for (const Trigger& trigger : triggers_)
-    Set(trigger, 'D');
+    Set(trigger, trigger.state == 'A' ? 'A' : 'D');
 }
 
 void SkippedTriggers::Set(const Trigger& trigger, char state) const {

@@ -6,12 +6,12 @@
 namespace pgsync::pg {
 
 /// Makes `user` the current user. SECURITY_LOCAL_USERID_CHANGE keeps any function that is called
-/// meanwhile from changing the role any further.
+/// meanwhile from changing the role any further. `more`: further bits of the security context.
 class UserScope {
  public:
-  explicit UserScope(Oid user) {
+  explicit UserScope(Oid user, int more = 0) {
     GetUserIdAndSecContext(&saved_user_, &saved_context_);
-    SetUserIdAndSecContext(user, saved_context_ | SECURITY_LOCAL_USERID_CHANGE);
+    SetUserIdAndSecContext(user, saved_context_ | SECURITY_LOCAL_USERID_CHANGE | more);
   }
   ~UserScope() { SetUserIdAndSecContext(saved_user_, saved_context_); }
   UserScope(const UserScope&) = delete;
