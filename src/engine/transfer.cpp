@@ -13,6 +13,7 @@
 #include "engine/sequences.h"
 #include "engine/skipped_triggers.h"
 #include "engine/transfer_plan.h"
+#include "pg/query.h"
 #include "pg/settings.h"
 #include "pg/subxact.h"
 
@@ -138,9 +139,29 @@ class Transfer {
     }
   }
 
+  // Whether a delete would go on to rows of the call's tables (ON DELETE CASCADE, SET NULL, SET
+  // DEFAULT). Before these are loaded they may still refer to what goes.
+  bool DeletesSpread() const {
+    std::vector<Oid> doomed, all;
+    for (const Job* job : plan_.jobs()) {
+      all.push_back(job->local.oid);
+      if (job->doomed != nullptr && job->doomed->count() > 0) doomed.push_back(job->local.oid);
+    }
+    if (skipped_triggers_ || doomed.empty()) return false;
+    return !pg::CatalogQuery(
+                "SELECT FROM pg_constraint WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd') "
+                "AND conrelid IN (SELECT p.relid::oid FROM unnest($1) t, "
+                "    pg_partition_tree(t::regclass) p UNION SELECT unnest($1)) "
+                "AND confrelid IN (SELECT p.relid::oid FROM unnest($2) t, "
+                "    pg_partition_tree(t::regclass) p UNION SELECT unnest($2)) LIMIT 1",
+                {pg::Param::OfOids(all), pg::Param::OfOids(doomed)})
+                .empty();
+  }
+
   // A row may have to wait for a unique value that a row has which is to go. Deletes come last,
   // since rows may still refer to what goes; where none does, they can come now.
   void DeleteEarly() {
+    if (DeletesSpread()) return;
     std::vector<int64> deleted_before;
     for (const Job* job : plan_.jobs())
       deleted_before.push_back(job->outcome.counts.deleted);

@@ -84,6 +84,64 @@ is(transfer(q('item', strategy => 'mirror', triggers => 'skip')), '0|0|10|2|0', 
 is(on_b(q(SELECT coalesce(string_agg(DISTINCT who, ' '), 'mallory') FROM ran_as)), 'mallory', 'as that role alone');
 on_b('DROP TABLE trap, loose_trap, item'); on_a('DROP TABLE item');
 
+# ---- errors that are caught, calls within calls, repeated calls --------------------------------------
+
+on_a(q(CREATE TABLE node (id int PRIMARY KEY, up int, v text); INSERT INTO node SELECT i, CASE WHEN i < 3000 THEN i + 1 END, 'v' || i FROM generate_series(1, 3000) i));
+on_b(q(CREATE TABLE node (id serial PRIMARY KEY, up int REFERENCES node, v text CHECK (v <> 'v1'))));
+my $keys = q(SELECT string_agg(concat_ws(' ', conname, condeferrable, condeferred), ', ') FROM pg_constraint WHERE contype = 'f');
+my $constraints = on_b($keys);
+$before = on_b($states);
+my $caught = q(DO $$ DECLARE c int := (SELECT max(client) FROM sync_clients()); r record; BEGIN
+	FOR i IN 1..3 LOOP
+		FOR r IN SELECT * FROM (VALUES ('fire', 'auto', 'overwrite'), ('fire', 'online', 'overwrite'), ('skip', 'auto', 'mirror'), ('fire', 'auto', 'append')) AS o(triggers, mode, strategy) LOOP
+			BEGIN
+				PERFORM sync_transfer(c, 'node', strategy => r.strategy, triggers => r.triggers, mode => r.mode, batch_size => 100);
+				RAISE 'came through';
+			EXCEPTION WHEN check_violation THEN NULL; END;
+		END LOOP;
+	END LOOP; END $$;);
+is(run_script($b, $a, "$caught SELECT count(*) FROM node;"), '0', 'errors are caught, again and again');
+is(on_b($keys), $constraints, 'constraints are as before');
+is(on_b($states), $before, 'triggers are as before');
+is(run_script($b, $a, q(BEGIN; SAVEPOINT s; SELECT created, error_count FROM sync_transfer(:c, 'node', max_errors => 5, strategy => 'append', batch_size => 100); ROLLBACK TO s; SELECT count(*) FROM node; COMMIT;)),
+	"2999|1\n0", 'rolled back to a savepoint');
+on_b('ALTER TABLE node DROP CONSTRAINT node_v_check');
+is(run_script($b, $a, q(BEGIN; SELECT created FROM sync_transfer(:c, 'node', strategy => 'mirror', triggers => 'skip'); UPDATE node SET v = 'x' WHERE id < 4; INSERT INTO node VALUES (5000, 1);
+	SELECT updated, deleted FROM sync_transfer(:c, 'node', strategy => 'mirror'); DELETE FROM node WHERE id < 10 AND up IS NULL; SELECT updated, deleted FROM sync_transfer(:c, 'node', strategy => 'mirror', triggers => 'skip'); COMMIT;)),
+	"3000\n3|1\n0|0", 'several times in a transaction, which writes in between');
+is(on_b($keys), $constraints, 'constraints are as before');
+
+# Memory: what the first calls leave is what any number of calls leaves.
+my $memory = q(SELECT sum(total_bytes) AS bytes FROM pg_backend_memory_contexts WHERE name NOT LIKE 'CacheMemory%' AND coalesce(parent, '') NOT LIKE 'CacheMemory%');
+my $calls = q(SELECT count(sync_transfer(:c, 'node', strategy => s, triggers => t, mode => m, batch_size => 500)) FROM generate_series(1, %d) i, (VALUES ('overwrite', 'fire', 'auto'), ('mirror', 'skip', 'auto'), ('skip', 'fire', 'online')) AS o(s, t, m) \g /dev/null
+);
+like(run_script($b, $a, sprintf($calls, 5) . "$memory \\gset first_\n" . sprintf($calls, 30) . "$memory \\gset last_\nSELECT :last_bytes - :first_bytes;"), qr/^-?\d{1,5}$/, 'memory does not grow with the number of calls');
+
+# From a trigger, and with a cursor open on the table.
+on_b(q(CREATE TABLE button (c int); CREATE FUNCTION press() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM sync_transfer(NEW.c, 'node', strategy => 'mirror', triggers => 'skip', max_deletes => 5000); RETURN NEW; END $$;
+	CREATE TRIGGER press BEFORE INSERT ON button FOR EACH ROW EXECUTE FUNCTION press(); UPDATE node SET v = 'x' WHERE id <= 10));
+is(run_script($b, $a, q(BEGIN; DECLARE k CURSOR FOR SELECT v FROM node WHERE id <= 10 ORDER BY id; FETCH 1 FROM k; INSERT INTO button VALUES (:c); FETCH 1 FROM k; COMMIT; SELECT count(*) FROM node WHERE v = 'x';)), "x\nx\n0", 'from a trigger, under a cursor');
+on_b('DROP TABLE button; DROP FUNCTION press()');
+
+# ---- dry runs lock and write nothing ------------------------------------------------------------------
+
+on_b(q(INSERT INTO node SELECT i, 1, 'here' FROM generate_series(4000, 4009) i));
+my $dry = run_script($b, $a, q(BEGIN READ ONLY; SELECT created, updated, deleted FROM sync_transfer(:c, 'node', strategy => 'mirror', triggers => 'skip', dry_run => true);
+	SELECT created FROM sync_transfer(:c, 'node', strategy => 'append', dry_run => true); SELECT count(*) FILTER (WHERE mode <> 'AccessShareLock'), count(*) > 0 FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'; COMMIT;));
+is($dry, "0|0|10\n3000\n0|t", 'a dry run in a read-only transaction: no lock beyond ACCESS SHARE');
+on_b('DROP TABLE node'); on_a('DROP TABLE node');
+
+# ---- a delete that makes room must not cascade to rows that stay ----------------------------------------
+
+on_a(q(CREATE TABLE boss (id int PRIMARY KEY, code text UNIQUE); CREATE TABLE clerk (id int PRIMARY KEY, boss int); INSERT INTO boss VALUES (2, 'a'); INSERT INTO clerk VALUES (1, 2)));
+on_b(q(CREATE TABLE boss (id int PRIMARY KEY, code text UNIQUE); CREATE TABLE clerk (id int PRIMARY KEY, boss int REFERENCES boss ON DELETE CASCADE, own text); INSERT INTO boss VALUES (1, 'a'), (2, 'b'); INSERT INTO clerk VALUES (1, 1, 'known only here')));
+fails_with($b, pull_script($a, q(SELECT sync_transfer_all(:c, strategy => 'mirror', max_deletes => 1);)), '23505', qr/boss_code_key/, 'a unique value that only a delete would free, which would cascade');
+is(on_b('SELECT own FROM clerk WHERE id = 1'), 'known only here', 'the row has not gone with its former boss');
+on_b(q(UPDATE boss SET code = 'c' WHERE id = 1));
+is(run_script($b, $a, q(SELECT string_agg(concat_ws('|', table_name, updated, deleted), ' ' ORDER BY table_name) FROM sync_transfer_all(:c, strategy => 'mirror', max_deletes => 1);)), 'boss|1|1 clerk|1|0', 'without that value in the way');
+is(on_b('SELECT own FROM clerk WHERE id = 1'), 'known only here', 'it follows its new boss, and stays');
+on_b('DROP TABLE clerk, boss'); on_a('DROP TABLE clerk, boss');
+
 no_leftovers($a, 'in the end');
 ok(!log_contains($_, qr{leak|XX000|still active|not closed}), 'nothing was left behind') foreach ($a, $b);
 done_testing();
