@@ -47,16 +47,23 @@ SkippedTriggers::SkippedTriggers(const std::vector<const catalog::Table*>& table
     RequireSkippable(*table);
     oids.push_back(table->oid);
   }
-  std::set<Oid> locked(oids.begin(), oids.end());
-  for (Oid oid : ForeignKeyCheck::Neighbours(oids))
-    locked.insert(oid);
-  const auto partitions =
-      pg::CatalogQuery("SELECT p.relid::oid FROM unnest($1) t, pg_partition_tree(t::regclass) p",
-                       {pg::Param::OfOids(oids)});
-  for (const pg::Row& row : partitions)
-    locked.insert(row.AsOid(0));
-  for (Oid oid : locked)
-    pg::Call([&] { LockRelationOid(oid, ShareRowExclusiveLock); });
+  // While a lock is waited for, a foreign key or a partition may come that brings another table.
+  std::set<Oid> locked;
+  for (;;) {
+    std::set<Oid> wanted(oids.begin(), oids.end());
+    for (Oid oid : ForeignKeyCheck::Neighbours(oids))
+      wanted.insert(oid);
+    for (const pg::Row& row :
+         pg::CatalogQuery("SELECT p.relid::oid FROM unnest($1) t, pg_partition_tree(t::regclass) p",
+                          {pg::Param::OfOids(oids)})) {
+      wanted.insert(row.AsOid(0));
+    }
+    const size_t before = locked.size();
+    for (Oid oid : wanted) {
+      if (locked.insert(oid).second) pg::Call([&] { LockRelationOid(oid, ShareRowExclusiveLock); });
+    }
+    if (locked.size() == before) break;
+  }
 
   check_.emplace(oids);
   for (const pg::Row& row :

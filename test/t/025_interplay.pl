@@ -131,6 +131,17 @@ my $dry = run_script($b, $a, q(BEGIN READ ONLY; SELECT created, updated, deleted
 is($dry, "0|0|10\n3000\n0|t", 'a dry run in a read-only transaction: no lock beyond ACCESS SHARE');
 on_b('DROP TABLE node'); on_a('DROP TABLE node');
 
+# ---- a foreign key that comes while the lock is waited for ---------------------------------------------
+
+$_->safe_psql('postgres', 'CREATE TABLE root (id int PRIMARY KEY)') foreach ($a, $b);
+my $adder = background($b, 'BEGIN; CREATE TABLE leaf (id int REFERENCES root); SELECT pg_sleep(2); COMMIT');
+wait_for(sub { on_b(q(SELECT count(*) FROM pg_locks WHERE relation = 'root'::regclass AND mode = 'ShareRowExclusiveLock')) ne '0' }, 'the key is being added');
+is( run_script($b, $a, q(BEGIN; SELECT created FROM sync_transfer(:c, 'root', triggers => 'skip');
+		SELECT string_agg(relation::regclass::text, ' ' ORDER BY relation) FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'ShareRowExclusiveLock' AND locktype = 'relation'; COMMIT;)),
+	"0\nroot leaf", 'the table that refers by it is locked too');
+finished($adder);
+on_b('DROP TABLE leaf, root'); on_a('DROP TABLE root');
+
 # ---- a delete that makes room must not cascade to rows that stay ----------------------------------------
 
 on_a(q(CREATE TABLE boss (id int PRIMARY KEY, code text UNIQUE); CREATE TABLE clerk (id int PRIMARY KEY, boss int); INSERT INTO boss VALUES (2, 'a'); INSERT INTO clerk VALUES (1, 2)));
