@@ -56,7 +56,7 @@ class Worker {
   void Run();
 
  private:
-  void TakeSocket();
+  bool TakeSocket();
   void OpenStream();
   void RefuseInsecure();
   void Serve();
@@ -83,9 +83,12 @@ class Worker {
   Clock::time_point began_ = Clock::now();
 };
 
-void Worker::TakeSocket() {
+// False where nobody waits for this worker any more.
+bool Worker::TakeSocket() {
   uint64 nonce;
-  peer_ = session::AdoptPeer(slot_, &nonce);
+  const auto adopted = session::AdoptPeer(slot_, &nonce);
+  if (!adopted) return false;
+  peer_ = *adopted;
   peer_address_ = core::IpAddress::Parse(peer_.address).value_or(core::IpAddress());
   strlcpy(exit_state.peer, Cat(peer_.address, ":", peer_.port).c_str(), sizeof(exit_state.peer));
   waiter_.set_deadline(Clock::now() + seconds(settings::authentication_timeout_s));
@@ -94,6 +97,7 @@ void Worker::TakeSocket() {
   socket_ = FetchSocket(launcher, slot_, nonce, waiter_);
   waiter_.Forget();
   net::PrepareSocket(socket_.get());
+  return true;
 }
 
 void Worker::RefuseInsecure() {
@@ -130,7 +134,7 @@ void Worker::OpenStream() {
 }
 
 void Worker::Run() {
-  TakeSocket();
+  if (!TakeSocket()) return;
   try {
     OpenStream();
     pg::Call([&] { start_peer_watch(stream_->fd()); });

@@ -169,7 +169,7 @@ void ReleaseStartingPeers() {
     ReleasePeer(i);
 }
 
-Peer AdoptPeer(int slot, uint64* nonce) {
+std::optional<Peer> AdoptPeer(int slot, uint64* nonce) {
   if (slot < 0 || slot >= slot_count) {
     throw core::Error(core::sqlstate::kInternal, "no such peer slot");
   }
@@ -187,8 +187,7 @@ Peer AdoptPeer(int slot, uint64* nonce) {
     LWLockRelease(lock());
     return waiting;
   });
-  if (!adopted)
-    throw core::Error(core::sqlstate::kInternal, "peer slot does not wait for a worker");
+  if (!adopted) return std::nullopt;
   *nonce = copy.nonce;
   return CopyOf(slot, copy, 0);
 }

@@ -49,9 +49,9 @@ void ReleaseStartingPeers();
 
 // ---- for a worker, on its own slot -------------------------------------------------------------
 
-/// Takes the slot over; it is freed when the process ends, however it ends. Raises XX000 unless the
-/// slot is waiting for a worker.
-Peer AdoptPeer(int slot, uint64* nonce);
+/// Takes the slot over; it is freed when the process ends, however it ends. nullopt where the slot
+/// does not wait for a worker any more: the launcher has lost patience.
+std::optional<Peer> AdoptPeer(int slot, uint64* nonce);
 /// pending -> serving. False if all of sync.max_connections are taken.
 bool PromotePeer();
 /// serving -> pending: the peer was not who it said.
