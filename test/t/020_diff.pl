@@ -422,19 +422,6 @@ stop_fake_peers();
 
 # ---- large tables --------------------------------------------------------------------------------
 
-# Private memory of a process in kB, without what the server shares.
-sub private_dirty
-{
-	my ($pid) = @_;
-	open my $file, '<', "/proc/$pid/smaps" or return 0;
-	my ($sum, $shared) = (0, 0);
-	while (<$file>)
-	{
-		$shared = m{/dev/zero|/SYSV|PostgreSQL\.} if /^[0-9a-f]+-[0-9a-f]+ /;
-		$sum += $1 if !$shared && /^Private_Dirty:\s+(\d+) kB/;
-	}
-	return $sum;
-}
 my $large = q(CREATE TABLE t (id int PRIMARY KEY, v text, w text); INSERT INTO t SELECT i, md5(i::text), repeat('w', 100) FROM generate_series(1, 300000) i; ANALYZE t;);
 my $somewhat = q(DELETE FROM t WHERE id = 150000; UPDATE t SET v = '' WHERE id = 300000);
 foreach my $case (
