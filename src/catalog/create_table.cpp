@@ -5,9 +5,9 @@
 
 #include "catalog/new_names.h"
 #include "catalog/new_relation.h"
-#include "catalog/plain_settings.h"
 #include "core/text.h"
 #include "pg/memory.h"
+#include "pg/plain_settings.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -178,7 +178,7 @@ class Creation {
 std::vector<Oid> CreateTables(const std::vector<NewTable>& tables, const CreateOptions& options) {
   Creation creation(tables, options);
   std::vector<Oid> created;
-  WithPlainSettings([&] { created = creation.Run(); });
+  pg::WithPlainSettings([&] { created = creation.Run(); });
   creation.Notice();
   return created;
 }

@@ -4,9 +4,9 @@
 #include <map>
 #include <set>
 
-#include "catalog/plain_settings.h"
 #include "catalog/type_definition.h"
 #include "core/text.h"
+#include "pg/plain_settings.h"
 #include "pg/query.h"
 
 namespace pgsync::catalog {
@@ -318,7 +318,7 @@ class Definer {
 
 core::TableInfo Define(const Table& table) {
   core::TableInfo info;
-  WithPlainSettings([&] {
+  pg::WithPlainSettings([&] {
     // Read anew, for names were quoted as the caller's settings have it.
     const Table plain = ReadTable(table.oid);
     info = Definer(plain).Run();

@@ -1,9 +1,10 @@
 #include "pg/query.h"
 
+#include <cstdlib>
 #include <string>
 #include <unordered_map>
 
-#include <cstdlib>
+#include "pg/plain_settings.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -171,23 +172,6 @@ void SpiFinish() {
 
 namespace {
 
-// What the catalogs say is told to peers: it must not look different under a caller's settings. The
-// date in a default, printed day first, would be read month first.
-void set_catalog_settings() {
-  static const char* const kSettings[][2] = {{"search_path", "pg_catalog, pg_temp"},
-                                             {"datestyle", "ISO"},
-                                             {"intervalstyle", "postgres"},
-                                             {"timezone", "UTC"},
-                                             {"extra_float_digits", "1"},
-                                             {"bytea_output", "hex"},
-                                             {"standard_conforming_strings", "on"},
-                                             {"quote_all_identifiers", "off"}};
-  for (const auto& setting : kSettings) {
-    (void)set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-                            true, 0, false);
-  }
-}
-
 // Planning one of these queries takes longer than running it. Their number is that of the places in
 // our code; what is composed of names would be without end, and is not kept beyond it.
 constexpr size_t kKeptPlans = 64;
@@ -208,8 +192,9 @@ std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& 
   const bool keep = plan == nullptr && plans.size() < kKeptPlans;
   RawResult raw = Call([&] {
     SPI_connect();
-    guc_level = NewGUCNestLevel();
-    set_catalog_settings();
+    // What the catalogs say is told to peers: it must not look different under a caller's settings.
+    // The date in a default, printed day first, would be read month first.
+    guc_level = enter_plain_settings();
     const auto count = static_cast<int>(params.size());
     if (plan == nullptr) plan = prepare_raw(sql.c_str(), params.data(), count);
     const RawResult result = RunRaw(plan, params.data(), count);

@@ -57,7 +57,8 @@ class Row {
 
 /// Runs one statement of ours as the current user with search_path = pg_catalog, so that no object
 /// of another schema can step in, and with settings under which values have one text. Never for
-/// statements that may fire user code. Raises what the statement raises.
+/// statements that may fire user code. The plan is kept for the next time. Raises what the
+/// statement raises.
 std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& params = {});
 
 /// Reads a text[] in PostgreSQL's output form, as CatalogQuery gives it.

@@ -1,10 +1,10 @@
-#include "catalog/plain_settings.h"
+#include "pg/plain_settings.h"
 
 extern "C" {
 #include "utils/guc.h"
 }
 
-namespace pgsync::catalog {
+namespace pgsync::pg {
 
 namespace {
 
@@ -13,6 +13,7 @@ struct Setting {
   const char* value;
 };
 
+// pg_temp, if it is not named, comes first: a temporary table could take a catalog's name.
 constexpr Setting kPlain[] = {
     {"search_path", "pg_catalog, pg_temp"},
     {"standard_conforming_strings", "on"},
@@ -31,19 +32,17 @@ constexpr Setting kPlain[] = {
 
 }  // namespace
 
-int EnterPlainSettings() {
-  return pg::Call([] {
-    const int level = NewGUCNestLevel();
-    for (const Setting& setting : kPlain) {
-      (void)set_config_option(setting.name, setting.value, PGC_SUSET, PGC_S_SESSION,
-                              GUC_ACTION_SAVE, true, 0, false);
-    }
-    return level;
-  });
+int enter_plain_settings() {
+  const int level = NewGUCNestLevel();
+  for (const Setting& setting : kPlain) {
+    (void)set_config_option(setting.name, setting.value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                            true, 0, false);
+  }
+  return level;
 }
 
 void LeavePlainSettings(int level) {
-  pg::Call([&] { AtEOXact_GUC(true, level); });
+  Call([&] { AtEOXact_GUC(true, level); });
 }
 
-}  // namespace pgsync::catalog
+}  // namespace pgsync::pg
