@@ -8,7 +8,7 @@ pgxs_dir=/usr/lib/postgresql/$pg_major/lib/pgxs
 
 packages=(
     postgresql-$pg_major postgresql-server-dev-$pg_major g++ make libboost1.81-dev rapidjson-dev
-    libcurl4-openssl-dev libssl-dev libzstd-dev libxxhash-dev
+    libcurl4-openssl-dev libssl-dev libzstd-dev libxxhash-dev libkrb5-dev
 )
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }

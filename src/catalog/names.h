@@ -1,6 +1,7 @@
 // Names of tables: quoting, and the form in which peers name them.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -34,6 +35,16 @@ struct TableName {
 /// Reads `name` or `schema.name`, quoted as in SQL; unqualified means schema public. Raises 42602
 /// or 22023 where it is no such name.
 TableName ParseTableName(const std::string& text);
+
+/// What such a map, whose keys are names as ParseTableName() reads them, has for a table; null:
+/// nothing.
+template <typename Value>
+const Value* FindByTable(const std::map<std::string, Value>& values, const TableName& table) {
+  for (const auto& [name, value] : values) {
+    if (ParseTableName(name) == table) return &value;
+  }
+  return nullptr;
+}
 
 /// The relation of that name, or InvalidOid. No privilege is looked at.
 Oid FindRelation(const TableName& name);

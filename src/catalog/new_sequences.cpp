@@ -22,12 +22,12 @@ namespace sqlstate = core::sqlstate;
 
 namespace {
 
-Oid TypeOf(const core::SequenceInfo& sequence) {
+// InvalidOid for what is no type of a sequence.
+Oid type_of(const core::SequenceInfo& sequence) {
   if (sequence.type == "bigint") return INT8OID;
   if (sequence.type == "integer") return INT4OID;
   if (sequence.type == "smallint") return INT2OID;
-  throw Error(sqlstate::kInvalidParameter,
-              Cat("a sequence cannot be of type ", core::Excerpt(sequence.type, 100)));
+  return InvalidOid;
 }
 
 DefElem* number_option(const char* name, int64 value) {
@@ -41,12 +41,8 @@ DefElem* number_option(const char* name, int64 value) {
 List* sequence_options(const core::SequenceInfo& sequence, bool typed) {
   List* options = NIL;
   if (typed) {
-    const Oid type = sequence.type == "bigint"    ? INT8OID
-                     : sequence.type == "integer" ? INT4OID
-                                                  : INT2OID;
-    options = lappend(
-        options,
-        makeDefElem(pstrdup("as"), reinterpret_cast<Node*>(makeTypeNameFromOid(type, -1)), -1));
+    auto* type = makeTypeNameFromOid(type_of(sequence), -1);
+    options = lappend(options, makeDefElem(pstrdup("as"), reinterpret_cast<Node*>(type), -1));
   }
   options = lappend(options, number_option("increment", sequence.increment));
   options = lappend(options, number_option("minvalue", sequence.min));
@@ -105,7 +101,10 @@ void NewSequences::CreateSerial(const TableName& table, const std::string& colum
 }
 
 void NewSequences::Add(const Made& made, const core::SequenceInfo& sequence) {
-  (void)TypeOf(sequence);
+  if (!OidIsValid(type_of(sequence))) {
+    throw Error(sqlstate::kInvalidParameter,
+                Cat("a sequence cannot be of type ", core::Excerpt(sequence.type, 100)));
+  }
   made_.push_back(made);
   const Made& kept = made_.back();
   Node* statement = pg::Call([&] {

@@ -3,13 +3,11 @@
 #include <algorithm>
 
 #include "catalog/shareable.h"
+#include "catalog/table_lock.h"
 #include "core/text.h"
-#include "pg/settings.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
-#include "mb/pg_wchar.h"
-#include "storage/lmgr.h"
 }
 
 namespace pgsync::client {
@@ -85,23 +83,14 @@ void RequireComplete(const core::OpenedTable& remote, const catalog::Table& loca
 }
 
 core::RowsRequest TablePair::RowsRequest() const {
-  core::RowsRequest request;
-  request.table = remote_name;
-  request.encoding = GetDatabaseEncodingName();
-  request.compress = pg::settings::compression;
+  core::RowsRequest request = engine::RowsOf(remote_name);
   for (const engine::MappedColumn& column : columns)
     request.columns.push_back({remote.info.columns[column.remote].name, column.binary});
   return request;
 }
 
 engine::LoadRequest TablePair::LoadRequest() const {
-  engine::LoadRequest request;
-  request.target = &local;
-  for (const engine::MappedColumn& column : columns) {
-    request.columns.push_back(column.local);
-    request.binary.push_back(column.binary);
-  }
-  return request;
+  return engine::LoadOf(local, columns);
 }
 
 bool TablePair::SameOrder() const {
@@ -125,12 +114,11 @@ TablePair OpenPair(Peer& peer, const std::string& remote, const std::optional<st
   TablePair pair;
   pair.remote_name = remote;
   const catalog::TableName name = catalog::ParseTableName(local.value_or(remote));
-  const Oid oid = catalog::FindRelation(name);
+  // What is decoded for its columns now must still be what they are when they are read.
+  const Oid oid = catalog::LockRelation(name);
   if (!OidIsValid(oid)) {
     throw Error(sqlstate::kUndefinedTable, Cat("table \"", name.ForMessage(), "\" does not exist"));
   }
-  // What is decoded for its columns now must still be what they are when they are read.
-  pg::Call([&] { LockRelationOid(oid, AccessShareLock); });
   pair.local = catalog::ReadTable(oid);
   catalog::RequireTransferable(pair.local);
   pair.remote = std::move(peer.Open({remote}).at(0));

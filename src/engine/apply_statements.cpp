@@ -247,6 +247,26 @@ const catalog::Key* MatchKey(const catalog::Table& target, Strategy strategy) {
   return target.row_key ? &*target.row_key : nullptr;
 }
 
+void RequireStrategyPossible(const catalog::Table& target, Strategy strategy,
+                             const std::vector<size_t>& kept_keys) {
+  const bool needs_key = strategy != Strategy::kSkip && strategy != Strategy::kAppend;
+  if (needs_key && !target.row_key) {
+    throw core::Error(core::sqlstate::kInvalidForeignKey,
+                      Cat("table \"", target.name.ForMessage(), "\" has no key for strategy \"",
+                          StrategyName(strategy), "\""))
+        .WithHint("Add a primary key, or a unique index over columns that are NOT NULL.");
+  }
+  if (strategy != Strategy::kAppend || !target.primary_key) return;
+  for (size_t position : target.primary_key->columns) {
+    if (target.columns[position].has_default()) continue;
+    if (std::find(kept_keys.begin(), kept_keys.end(), position) != kept_keys.end()) continue;
+    throw core::Error(core::sqlstate::kFeatureNotSupported,
+                      Cat("cannot append to table \"", target.name.ForMessage(), "\""))
+        .WithDetail(Cat("Key column \"", target.columns[position].name,
+                        "\" has no default that new keys could come from."));
+  }
+}
+
 ApplyStatements BuildApplyStatements(const catalog::Table& target,
                                      const std::vector<size_t>& columns,
                                      const StatementOptions& options) {

@@ -52,6 +52,11 @@ struct ApplyStatements {
 /// primary key `skip` inserts, while `overwrite` and `merge` may use another unique index.
 const catalog::Key* MatchKey(const catalog::Table& target, Strategy strategy);
 
+/// What a strategy asks of a table: append needs defaults for the key (0A000), overwrite and merge
+/// need a key (42830). `kept_keys`: columns of the key that append does not drop.
+void RequireStrategyPossible(const catalog::Table& target, Strategy strategy,
+                             const std::vector<size_t>& kept_keys = {});
+
 /// `columns`: positions in target.columns, in the order of c0, c1, ...
 ApplyStatements BuildApplyStatements(const catalog::Table& target,
                                      const std::vector<size_t>& columns,

@@ -16,11 +16,11 @@ namespace {
 
 // How large a batch may become before it spills to a file, in kB. One row may be larger.
 constexpr int kBatchMemory = 16 * 1024;
-// The batch has to be taken in smaller parts.
-struct KeysUnknown {};
-
 // How often a row is tried again whose key turned up in the table between two statements.
 constexpr int kRounds = 3;
+
+// The batch has to be taken in smaller parts.
+struct KeysUnknown {};
 
 }  // namespace
 
@@ -46,11 +46,11 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
       late_rows_(options.late_rows),
       key_map_(options.key_map),
       incoming_(kIncomingRelation, target, columns, kBatchMemory),
-      postponed_(incoming_, nullptr),
+      postponed_(RowStore::Like{incoming_}),
       // Where nothing that is there ever changes, nothing gets out of a row's way.
       may_postpone_(!update_.empty()) {
-  if (late_rows_ != nullptr) late_pending_.emplace(late_rows_->rows(), nullptr);
-  if (key_map_ != nullptr) keys_pending_.emplace(key_map_->rows(), nullptr);
+  if (late_rows_ != nullptr) late_pending_.emplace(RowStore::Like{late_rows_->rows()});
+  if (key_map_ != nullptr) keys_pending_.emplace(RowStore::Like{key_map_->rows()});
   if (options.check_deferred) {
     deferred_.emplace(std::vector<Oid>{target.oid});
     if (deferred_->empty()) deferred_.reset();
@@ -91,7 +91,7 @@ void BatchApplier::Apply() {
 
 void BatchApplier::Settle() {
   if (postponed_.rows() == 0) return;
-  RowStore rows(incoming_, nullptr);
+  RowStore rows(RowStore::Like{incoming_});
   postponed_.Split(&rows, nullptr);
   postponed_.Clear();
   WithRows(rows, [&] { ApplyRows(rows, true); });
@@ -200,7 +200,7 @@ void BatchApplier::ApplyRows(RowStore& rows, bool last_first) {
     ApplyOne(rows);
     return;
   }
-  RowStore lower(incoming_, nullptr), upper(incoming_, nullptr);
+  RowStore lower(RowStore::Like{incoming_}), upper(RowStore::Like{incoming_});
   rows.Split(&lower, &upper);
   for (RowStore* half : {last_first ? &upper : &lower, last_first ? &lower : &upper}) {
     ApplyRows(*half, last_first);

@@ -172,7 +172,7 @@ class BulkLoader {
       : request_(request), feed_(feed), context_("sync bulk load") {}
 
   int64 Run() {
-    decoder_ = BeginStream(request_, feed_);
+    decoder_ = DecoderFor(feed_.Begin(), request_);
     BeginInsert();
     core::RowStreamReader::Rows frame;
     int64 rows = 0;

@@ -1,9 +1,11 @@
 #include "engine/column_map.h"
 
 #include "core/text.h"
+#include "pg/settings.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 }
 
 namespace pgsync::engine {
@@ -87,6 +89,24 @@ std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalo
         .WithHint("Add the columns, or pass drop_extra_columns => true to leave them out.");
   }
   return mapped;
+}
+
+core::RowsRequest RowsOf(const std::string& remote_table) {
+  core::RowsRequest request;
+  request.table = remote_table;
+  request.encoding = GetDatabaseEncodingName();
+  request.compress = pg::settings::compression;
+  return request;
+}
+
+LoadRequest LoadOf(const catalog::Table& local, const std::vector<MappedColumn>& columns) {
+  LoadRequest request;
+  request.target = &local;
+  for (const MappedColumn& column : columns) {
+    request.columns.push_back(column.local);
+    request.binary.push_back(column.binary);
+  }
+  return request;
 }
 
 }  // namespace pgsync::engine

@@ -1,10 +1,12 @@
-// Which column of a peer's table goes into which of ours, and in which form.
+// Which column of a peer's table goes into which of ours, and in which form; requests for them.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "catalog/table.h"
 #include "core/native_protocol.h"
+#include "engine/stream_load.h"
 
 namespace pgsync::engine {
 
@@ -19,5 +21,11 @@ struct MappedColumn {
 /// missing here (unless `drop_extra`), and types no text of which could be taken.
 std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalog::Table& local,
                                      bool drop_extra);
+
+/// A request for rows of a table of the peer's, all columns of them, in our encoding.
+core::RowsRequest RowsOf(const std::string& remote_table);
+
+/// What of the peer's rows goes into a table here.
+LoadRequest LoadOf(const catalog::Table& local, const std::vector<MappedColumn>& columns);
 
 }  // namespace pgsync::engine

@@ -314,26 +314,6 @@ class JsonImport {
 
 }  // namespace
 
-void RequireStrategyPossible(const catalog::Table& target, Strategy strategy,
-                             const std::vector<size_t>& kept_keys) {
-  const bool needs_key = strategy != Strategy::kSkip && strategy != Strategy::kAppend;
-  if (needs_key && !target.row_key) {
-    throw Error(sqlstate::kInvalidForeignKey,
-                Cat("table \"", target.name.ForMessage(), "\" has no key for strategy \"",
-                    StrategyName(strategy), "\""))
-        .WithHint("Add a primary key, or a unique index over columns that are NOT NULL.");
-  }
-  if (strategy != Strategy::kAppend || !target.primary_key) return;
-  for (size_t position : target.primary_key->columns) {
-    if (target.columns[position].has_default()) continue;
-    if (std::find(kept_keys.begin(), kept_keys.end(), position) != kept_keys.end()) continue;
-    throw Error(sqlstate::kFeatureNotSupported,
-                Cat("cannot append to table \"", target.name.ForMessage(), "\""))
-        .WithDetail(Cat("Key column \"", target.columns[position].name,
-                        "\" has no default that new keys could come from."));
-  }
-}
-
 void ImportJson(const catalog::Table& target, Jsonb* records, Strategy strategy, RowErrors& errors,
                 ApplyCounts& counts) {
   if (!JB_ROOT_IS_ARRAY(records) || JB_ROOT_IS_SCALAR(records)) {

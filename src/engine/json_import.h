@@ -21,9 +21,4 @@ namespace pgsync::engine {
 void ImportJson(const catalog::Table& target, Jsonb* records, Strategy strategy, RowErrors& errors,
                 ApplyCounts& counts);
 
-/// What a strategy asks of a table: append needs defaults for the key (0A000), overwrite and merge
-/// need a key (42830). `kept_keys`: columns of the key that append does not drop.
-void RequireStrategyPossible(const catalog::Table& target, Strategy strategy,
-                             const std::vector<size_t>& kept_keys = {});
-
 }  // namespace pgsync::engine

@@ -40,7 +40,7 @@ void KeyTranslator::Apply() {
     raw_.Register();
     translated.Register();
     RefuseIncomplete(translated);
-    RowStore rows(applier_.incoming(), nullptr);
+    RowStore rows(RowStore::Like{applier_.incoming()});
     rows.Fill(Cat("SELECT s.n", values, " FROM ", kRawRelation, " AS s", translated.joins(),
                   " WHERE ", translated.complete(), " ORDER BY s.n"));
     applier_.incoming().Take(rows);

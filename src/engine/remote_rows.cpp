@@ -77,18 +77,15 @@ void RemoteRows::ReadNext() {
 }
 
 int64 RemoteRows::ReadFeed(RowFeed& feed, const core::RowHeader& header) {
-  const int encoding = CheckHeader(header, request_);
-  std::vector<rows::RowDecoder::Request> columns;
-  for (size_t i = 0; i < layout_.described().size(); i++)
-    columns.push_back({layout_.described()[i], header.columns[i]});
-  rows::RowDecoder decoder(columns, encoding);
-  std::vector<Datum> values(columns.size() + 1);
-  const std::unique_ptr<bool[]> nulls(new bool[columns.size() + 1]);
+  const StreamDecoder decoder = DecoderFor(header, request_);
+  const size_t columns = request_.columns.size();
+  std::vector<Datum> values(columns + 1);
+  const std::unique_ptr<bool[]> nulls(new bool[columns + 1]);
   const int64 first = position_;
   core::RowStreamReader::Rows frame;
   while (feed.Next(&frame)) {
     pg::CheckInterrupts();
-    TakeFrame(frame, encoding, decoder, values.data(), nulls.get());
+    TakeFrame(frame, decoder, values.data(), nulls.get());
     if (request_.progress) request_.progress(frame.count, static_cast<int64>(frame.size));
   }
   pg::Call([&] { tuplesort_performsort(sort_); });
@@ -96,17 +93,17 @@ int64 RemoteRows::ReadFeed(RowFeed& feed, const core::RowHeader& header) {
 }
 
 // No subtransaction for a row that is refused: there is no comparison without it.
-void RemoteRows::TakeFrame(const core::RowStreamReader::Rows& frame, int encoding,
-                           rows::RowDecoder& decoder, Datum* values, bool* nulls) {
-  const pg::ClientEncodingScope scope(encoding);
-  decoder.Begin(frame.data, frame.size);
+void RemoteRows::TakeFrame(const core::RowStreamReader::Rows& frame, const StreamDecoder& decoder,
+                           Datum* values, bool* nulls) {
+  const pg::ClientEncodingScope scope(decoder.encoding);
+  decoder.rows->Begin(frame.data, frame.size);
   try {
     pg::ContextScope memory(scratch_.get());
     pg::Call([&] {
       for (uint32 taken = 0; taken < frame.count; taken++) {
         CHECK_FOR_INTERRUPTS();
         position_++;
-        decoder.decode_row(values, nulls);
+        decoder.rows->decode_row(values, nulls);
         layout_.put_row(sort_, values, nulls, position_);
         MemoryContextReset(scratch_.get());
       }
@@ -117,7 +114,7 @@ void RemoteRows::TakeFrame(const core::RowStreamReader::Rows& frame, int encodin
     if (!error.detail().empty()) detail += Cat(" ", error.detail());
     throw Error(error.state(), error.message()).WithDetail(std::move(detail));
   }
-  decoder.RequireEnd();
+  decoder.rows->RequireEnd();
 }
 
 // Reads the page behind the last row of the one before, which is the current one.

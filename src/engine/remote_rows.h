@@ -37,7 +37,7 @@ class RemoteRows {
  private:
   void ReadNext();
   int64 ReadFeed(RowFeed& feed, const core::RowHeader& header);
-  void TakeFrame(const core::RowStreamReader::Rows& frame, int encoding, rows::RowDecoder& decoder,
+  void TakeFrame(const core::RowStreamReader::Rows& frame, const StreamDecoder& decoder,
                  Datum* values, bool* nulls);
   void TurnPage();
   bool fetch(TupleTableSlot* slot);

@@ -45,11 +45,14 @@ RowStore::RowStore(const char* name, const std::vector<Column>& columns, int mem
   });
 }
 
-RowStore::RowStore(const RowStore& other, std::nullptr_t)
-    : name_(other.name_), memory_(other.memory_), owner_(other.owner_), context_("sync row store") {
+RowStore::RowStore(Like like)
+    : name_(like.other.name_),
+      memory_(like.other.memory_),
+      owner_(like.other.owner_),
+      context_("sync row store") {
   pg::Call([&] {
     const MemoryContext saved = MemoryContextSwitchTo(context_.get());
-    desc_ = CreateTupleDescCopy(other.desc_);
+    desc_ = CreateTupleDescCopy(like.other.desc_);
     values_ = static_cast<Datum*>(palloc(sizeof(Datum) * desc_->natts));
     nulls_ = static_cast<bool*>(palloc(sizeof(bool) * desc_->natts));
     MemoryContextSwitchTo(saved);

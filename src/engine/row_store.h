@@ -2,7 +2,6 @@
 // an ephemeral named relation over a tuplestore, in memory while small, else in a file.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -34,8 +33,11 @@ class RowStore {
   /// `memory`: how large it may become before it spills to a file, in kB. One row may be larger.
   RowStore(const char* name, const catalog::Table& target, const std::vector<size_t>& columns,
            int memory);
-  /// Empty, for rows like those of `other`, under its name.
-  explicit RowStore(const RowStore& other, std::nullptr_t);
+  /// Makes an empty one for rows like those of `other`, under its name.
+  struct Like {
+    const RowStore& other;
+  };
+  explicit RowStore(Like like);
   RowStore(const RowStore&) = delete;
   RowStore& operator=(const RowStore&) = delete;
   // Rows that are still there belong to an error: the end of the (sub)transaction closes their

@@ -38,7 +38,7 @@ class StreamReader {
         nulls_(new bool[request.columns.size() + 1]) {}
 
   void Run() {
-    decoder_ = BeginStream(request_, feed_);
+    decoder_ = DecoderFor(feed_.Begin(), request_);
     core::RowStreamReader::Rows rows;
     size_t bytes = 0;
     while (feed_.Next(&rows)) {
@@ -145,9 +145,6 @@ class StreamReader {
   int64 position_ = 0;
 };
 
-}  // namespace
-
-namespace {
 ApplyOptions OptionsOf(const LoadRequest& request) {
   ApplyOptions options;
   options.strategy = request.strategy;
@@ -159,8 +156,8 @@ ApplyOptions OptionsOf(const LoadRequest& request) {
   if (request.late_rows != nullptr) options.late = request.late_rows->columns();
   return options;
 }
-}  // namespace
 
+// The encoding of the stream.
 int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
   bool same = header.columns.size() == request.columns.size();
   for (size_t i = 0; same && i < request.columns.size(); i++) {
@@ -179,8 +176,9 @@ int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
   return encoding;
 }
 
-StreamDecoder BeginStream(const LoadRequest& request, RowFeed& feed) {
-  const core::RowHeader header = feed.Begin();
+}  // namespace
+
+StreamDecoder DecoderFor(const core::RowHeader& header, const LoadRequest& request) {
   const int encoding = CheckHeader(header, request);
   std::vector<rows::RowDecoder::Request> columns;
   for (size_t i = 0; i < request.columns.size(); i++) {

@@ -51,16 +51,13 @@ struct LoadRequest {
   std::function<void()> before_settling;
 };
 
-/// Checks that a stream's header announces the columns asked for, and returns its encoding.
-int CheckHeader(const core::RowHeader& header, const LoadRequest& request);
-
 /// The decoder of a stream's rows.
 struct StreamDecoder {
   int encoding = 0;  ///< the client encoding while they are decoded
   std::unique_ptr<rows::RowDecoder> rows;
 };
-/// Begins the stream and checks its header.
-StreamDecoder BeginStream(const LoadRequest& request, RowFeed& feed);
+/// For a stream with that header. Raises 08P01 where it does not announce the columns asked for.
+StreamDecoder DecoderFor(const core::RowHeader& header, const LoadRequest& request);
 
 /// Loads by the set-based path (engine/batch_applier.h).
 void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts);

@@ -14,12 +14,10 @@
 #include "engine/skipped_triggers.h"
 #include "engine/transfer_plan.h"
 #include "pg/query.h"
-#include "pg/settings.h"
 #include "pg/subxact.h"
 
 extern "C" {
 #include "access/xact.h"
-#include "mb/pg_wchar.h"
 #include "tcop/utility.h"
 }
 
@@ -65,10 +63,7 @@ class Transfer {
  private:
   // The rows of the columns that a request asks for.
   std::unique_ptr<RowFeed> FeedFor(const Job& job, const LoadRequest& columns) {
-    core::RowsRequest request;
-    request.table = job.remote_name;
-    request.encoding = GetDatabaseEncodingName();
-    request.compress = pg::settings::compression;
+    core::RowsRequest request = RowsOf(job.remote_name);
     request.max_rate = options_.max_rate;
     for (size_t i = 0; i < columns.columns.size(); i++) {
       request.columns.push_back(
@@ -205,10 +200,7 @@ class Transfer {
 
   // All rows of a table that would be created.
   void CountRows(Job& job) {
-    core::RowsRequest request;
-    request.table = job.remote_name;
-    request.encoding = GetDatabaseEncodingName();
-    request.compress = pg::settings::compression;
+    core::RowsRequest request = RowsOf(job.remote_name);
     request.max_rate = options_.max_rate;
     if (!job.remote.info.columns.empty())
       request.columns.push_back({job.remote.info.columns[0].name, false});
@@ -236,17 +228,16 @@ class Transfer {
   }
 
   void VerifyTable(Job& job) {
-    const LoadRequest request = WithProgress(job.Request(options_));
-    Unequal unequal;
-    BatchVerifier verifier(job.local, request.columns, unequal);
-    RowErrors errors(std::nullopt);
     int64 peer_rows = 0;
-    LoadRequest counting = request;
-    counting.progress = [&](int64 rows, int64 bytes) {
+    LoadRequest request = job.Request(options_);
+    request.progress = [&](int64 rows, int64 bytes) {
       peer_rows += rows;
       report_.Advance(rows, bytes);
     };
-    ReadStream(counting, *FeedFor(job, request), errors, verifier);
+    Unequal unequal;
+    BatchVerifier verifier(job.local, request.columns, unequal);
+    RowErrors errors(std::nullopt);
+    ReadStream(request, *FeedFor(job, request), errors, verifier);
     const int64 wrong = unequal.rows + errors.count();
     const int64 here =
         job.strategy == Strategy::kMirror ? catalog::CountRows(job.local, true) : peer_rows;

@@ -7,7 +7,6 @@
 #include "catalog/table_lock.h"
 #include "core/text.h"
 #include "engine/apply_statements.h"
-#include "engine/json_import.h"
 
 namespace pgsync::engine {
 
@@ -56,12 +55,7 @@ std::vector<size_t> Job::LocalColumns() const {
 }
 
 LoadRequest Job::Request(const TransferOptions& options) const {
-  LoadRequest request;
-  request.target = &local;
-  for (const MappedColumn& column : columns) {
-    request.columns.push_back(column.local);
-    request.binary.push_back(column.binary);
-  }
+  LoadRequest request = LoadOf(local, columns);
   request.strategy = strategy;
   request.batch_rows = options.batch_size.value_or(kDefaultBatchRows);
   request.unique_by_key = UniqueAtPeer(*this, MatchKey(local, strategy));
@@ -106,7 +100,9 @@ void TransferPlan::Prepare(const std::vector<TableRequest>& tables) {
     auto job = std::make_unique<Job>();
     job->remote_name = tables[i].remote;
     job->remote = std::move(opened[i]);
-    job->strategy = StrategyFor(tables[i].remote);
+    const Strategy* own =
+        catalog::FindByTable(options_.strategies, catalog::ParseTableName(tables[i].remote));
+    job->strategy = own != nullptr ? *own : options_.strategy;
     RequireVerifiable(*job);
     FindLocal(catalog::ParseTableName(tables[i].local.value_or(tables[i].remote)), job.get());
     RequireDistinct(*job);
@@ -149,14 +145,6 @@ void TransferPlan::CreateMissing(const std::vector<TableRequest>& tables) {
         .WithDetail(error.message())
         .WithHint("Run the statement again.");
   }
-}
-
-Strategy TransferPlan::StrategyFor(const std::string& table) const {
-  const catalog::TableName name = catalog::ParseTableName(table);
-  for (const auto& [key, strategy] : options_.strategies) {
-    if (catalog::ParseTableName(key) == name) return strategy;
-  }
-  return options_.strategy;
 }
 
 void TransferPlan::RequireVerifiable(const Job& job) const {

@@ -44,7 +44,7 @@ struct HttpClientConnection::Impl : public core::ByteSource, public core::ByteSi
     error_code error;
     // Returns with what has come: waiting for all of `size` could be waiting for the next request.
     while (body.size == size && !parser->is_done()) {
-      http::read_some(*&stream, buffer, *parser, error);
+      http::read_some(stream, buffer, *parser, error);
       if (error == http::error::need_buffer) error = {};
       if (error) {
         clean = false;

@@ -185,14 +185,6 @@ uint64_t PushingPeer::rows_taken() const {
   return rows;
 }
 
-std::string StrategyFor(const PushRequest& push, const std::string& table) {
-  const catalog::TableName name = catalog::ParseTableName(table);
-  for (const auto& [key, strategy] : push.options.strategies) {
-    if (catalog::ParseTableName(key) == name) return strategy;
-  }
-  return push.options.strategy;
-}
-
 void RequireTarget(const catalog::TableName& name, const PushRequest& push,
                    const session::Session& session) {
   const Oid oid = catalog::FindRelation(name);
@@ -216,7 +208,9 @@ void RequireTarget(const catalog::TableName& name, const PushRequest& push,
 void RequireAllowed(const PushRequest& push, const session::Session& session) {
   session.limits.RequireWords(push.options);
   for (const PushRequest::Table& table : push.tables) {
-    session.limits.RequireStrategy(StrategyFor(push, table.name));
+    const std::string* own =
+        catalog::FindByTable(push.options.strategies, catalog::ParseTableName(table.name));
+    session.limits.RequireStrategy(own != nullptr ? *own : push.options.strategy);
     RequireTarget(catalog::ParseTableName(table.target), push, session);
   }
 }

@@ -16,7 +16,7 @@ extern "C" {
 namespace pgsync::session {
 
 /// Version of the library, and of the layout of shared memory.
-inline constexpr char kVersion[] = "1.0";
+inline constexpr char kVersion[] = "1.1";
 
 /// The tables, in the order of their locks.
 enum class SharedTable { kSessions, kPeers, kLauncher, kDatabases, kProgress };
