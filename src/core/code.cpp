@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <cctype>
 
 #include "core/error.h"
@@ -44,6 +45,21 @@ std::string NewTicket(const RandomSource& random) {
   char bytes[32];
   random(bytes, sizeof(bytes));
   return ToHex(std::string_view(bytes, sizeof(bytes)));
+}
+
+std::string NewToken(const RandomSource& random) {
+  unsigned char bytes[32];
+  random(reinterpret_cast<char*>(bytes), sizeof(bytes));
+  unsigned char text[4 * ((sizeof(bytes) + 2) / 3) + 1];
+  EVP_EncodeBlock(text, bytes, sizeof(bytes));
+  std::string token(reinterpret_cast<char*>(text), kTokenLength);  // without the padding
+  std::replace(token.begin(), token.end(), '+', '-');
+  std::replace(token.begin(), token.end(), '/', '_');
+  return token;
+}
+
+std::string HashToken(std::string_view token) {
+  return ToHex(HashTicket(token));
 }
 
 std::string HashTicket(std::string_view ticket) {

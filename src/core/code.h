@@ -1,4 +1,4 @@
-// Session codes and connection tickets.
+// Session codes, connection tickets, and tokens of permanent connections.
 #pragma once
 
 #include <cstddef>
@@ -29,5 +29,12 @@ std::string NewTicket(const RandomSource& random);
 inline constexpr size_t kTicketHashSize = 32;
 /// SHA-256 of a ticket: what the server keeps. 32 bytes.
 std::string HashTicket(std::string_view ticket);
+
+inline constexpr size_t kTokenLength = 43;
+/// A new token: 256 random bits in URL-safe base64 without padding (PhoenixKit's form).
+std::string NewToken(const RandomSource& random);
+/// SHA-256 of a token in lower-case hexadecimal: what the sender keeps, and PhoenixKit's API takes
+/// for the token itself.
+std::string HashToken(std::string_view token);
 
 }  // namespace pgsync::core

@@ -15,6 +15,7 @@ extern "C" {
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 }
 
 namespace pgsync::pg {
@@ -114,6 +115,22 @@ std::optional<int64_t> Row::OptionalInt8(size_t i) const {
   if (IsNull(i)) return std::nullopt;
   return Int8(i);
 }
+TimestampTz Row::Timestamp(size_t i) const {
+  if (IsNull(i)) return 0;
+  const char* text = cells_[i]->c_str();
+  // In ISO form and UTC, which is read alike under all settings.
+  return Call([&] {
+    return DatumGetTimestampTz(DirectFunctionCall3(
+        timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+  });
+}
+std::optional<int64_t> Row::OptionalTimestamp(size_t i) const {
+  if (IsNull(i)) return std::nullopt;
+  return Timestamp(i);
+}
+std::vector<std::string> Row::Texts(size_t i) const {
+  return IsNull(i) ? std::vector<std::string>() : ParseTextArray(*cells_[i]);
+}
 
 namespace {
 
@@ -133,14 +150,16 @@ SPIPlanPtr prepare_raw(const char* sql, const Param* params, int count) {
   return plan;
 }
 
-RawResult RunRaw(SPIPlanPtr plan, const Param* params, int count) {
+RawResult RunRaw(SPIPlanPtr plan, const Param* params, int count, bool fresh) {
   auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
   auto* nulls = static_cast<char*>(palloc(count + 1));
   for (int i = 0; i < count; i++) {
     nulls[i] = params[i].is_null() ? 'n' : ' ';
     values[i] = params[i].is_null() ? (Datum)0 : params[i].Make();
   }
-  const int result = SPI_execute_plan(plan, values, nulls, false, 0);
+  const int result = fresh ? SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(),
+                                                  InvalidSnapshot, true, false, 0)
+                           : SPI_execute_plan(plan, values, nulls, false, 0);
   if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
   RawResult raw = {nullptr, 0, 0};
   if (SPI_tuptable == nullptr) return raw;
@@ -181,9 +200,7 @@ std::unordered_map<std::string, SPIPlanPtr>& KeptPlans() {
   return plans;
 }
 
-}  // namespace
-
-std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& params) {
+std::vector<Row> RunQuery(const std::string& sql, const std::vector<Param>& params, bool fresh) {
   std::vector<Row> rows;
   int guc_level = 0;
   auto& plans = KeptPlans();
@@ -197,7 +214,7 @@ std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& 
     guc_level = enter_plain_settings();
     const auto count = static_cast<int>(params.size());
     if (plan == nullptr) plan = prepare_raw(sql.c_str(), params.data(), count);
-    const RawResult result = RunRaw(plan, params.data(), count);
+    const RawResult result = RunRaw(plan, params.data(), count, fresh);
     if (keep) SPI_keepplan(plan);
     return result;
   });
@@ -216,6 +233,16 @@ std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& 
     SPI_finish();
   });
   return rows;
+}
+
+}  // namespace
+
+std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& params) {
+  return RunQuery(sql, params, false);
+}
+
+std::vector<Row> FreshQuery(const std::string& sql, const std::vector<Param>& params) {
+  return RunQuery(sql, params, true);
 }
 
 uint64 SpiExecute(const std::string& sql) {

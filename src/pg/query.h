@@ -7,6 +7,10 @@
 
 #include "pg/guard.h"
 
+extern "C" {
+#include "datatype/timestamp.h"
+}
+
 namespace pgsync::pg {
 
 /// A parameter $n of a query.
@@ -48,6 +52,11 @@ class Row {
   Oid AsOid(size_t i) const;
   int64 Int8(size_t i) const;
   std::optional<int64_t> OptionalInt8(size_t i) const;
+  /// timestamptz; 0 for null.
+  TimestampTz Timestamp(size_t i) const;
+  std::optional<int64_t> OptionalTimestamp(size_t i) const;
+  /// text[]; empty for null.
+  std::vector<std::string> Texts(size_t i) const;
   bool Bool(size_t i) const { return Text(i) == "t"; }
   char Char(size_t i) const { return Text(i).empty() ? '\0' : Text(i)[0]; }
 
@@ -60,6 +69,10 @@ class Row {
 /// statements that may fire user code. The plan is kept for the next time. Raises what the
 /// statement raises.
 std::vector<Row> CatalogQuery(const std::string& sql, const std::vector<Param>& params = {});
+
+/// The same for a statement that only reads, with a snapshot taken now: what others have committed
+/// is seen also in a REPEATABLE READ transaction.
+std::vector<Row> FreshQuery(const std::string& sql, const std::vector<Param>& params = {});
 
 /// Reads a text[] in PostgreSQL's output form, as CatalogQuery gives it.
 std::vector<std::string> ParseTextArray(const std::string& literal);

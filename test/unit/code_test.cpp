@@ -178,5 +178,17 @@ TEST(TicketTest, HashIsOfTheExactBytes) {
   EXPECT_NE(HashTicket(Bytes("a\0b")), HashTicket("a"));
 }
 
+TEST(TokenTest, NewTokenIs256BitsInUrlSafeBase64) {
+  EXPECT_EQ(NewToken(Repeating(std::string(1, '\0'))), std::string(43, 'A'));
+  // Standard base64 would have plus signs and slashes here.
+  EXPECT_EQ(NewToken(Repeating("\xfb\xff\xbf")),
+            std::string("-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_8"));
+  EXPECT_EQ(NewToken(Repeating(EveryByte())).size(), kTokenLength);
+}
+
+TEST(TokenTest, HashIsPhoenixKits) {
+  EXPECT_EQ(HashToken("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 }  // namespace
 }  // namespace pgsync::core

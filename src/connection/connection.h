@@ -1,0 +1,114 @@
+// The permanent connections of this database: the rows of sync_connections as C++ values. Read and
+// written as the extension's owner, whoever the current user is.
+//
+// A sender row is of the side that has the data and serves it; it holds the hash of the token. A
+// receiver row is of the side that pulls; its token is in sync_secrets.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/policy.h"
+#include "pg/guard.h"
+
+namespace pgsync::connection {
+
+enum class Direction { kSender, kReceiver };
+const char* DirectionName(Direction direction);
+
+/// A row of sync_connections. Text is in the database's encoding; times are TimestampTz.
+struct Connection {
+  std::string uuid;
+  std::string name;
+  Direction direction = Direction::kSender;
+  std::string site_url;
+  std::string run_as;
+  std::optional<std::string> auth_token_hash;
+  core::ConnectionStatus status = core::ConnectionStatus::kPending;
+  core::ApprovalMode approval_mode = core::ApprovalMode::kAutoApprove;
+  std::vector<std::string> allowed_tables;
+  std::vector<std::string> excluded_tables;
+  std::vector<std::string> auto_approve_tables;
+  std::optional<int64_t> expires_at;
+  std::optional<int64_t> max_downloads;
+  int64 downloads_used = 0;
+  std::optional<int64_t> max_records_total;
+  int64 records_downloaded = 0;
+  int64 max_records_per_request = 0;
+  int rate_limit_requests_per_minute = 0;
+  std::optional<std::string> download_password_hash;  ///< a SCRAM-SHA-256 verifier
+  std::vector<std::string> ip_whitelist;
+  std::optional<int> allowed_hours_start;
+  std::optional<int> allowed_hours_end;
+  std::string default_conflict_strategy;
+  bool auto_sync_enabled = false;
+  std::vector<std::string> auto_sync_tables;
+  int auto_sync_interval_minutes = 0;
+  std::optional<int64_t> approved_at;
+  std::optional<std::string> approved_by;
+  std::optional<int64_t> suspended_at;
+  std::optional<std::string> suspended_by;
+  std::optional<std::string> suspended_reason;
+  std::optional<int64_t> revoked_at;
+  std::optional<std::string> revoked_by;
+  std::optional<std::string> revoked_reason;
+  std::optional<std::string> created_by;
+  std::optional<int64_t> last_connected_at;
+  std::optional<int64_t> last_transfer_at;
+  int64 total_transfers = 0;
+  int64 total_records_transferred = 0;
+  int64 total_bytes_transferred = 0;
+  std::string metadata;  ///< a JSON object
+  int64 inserted_at = 0;
+  int64 updated_at = 0;
+};
+
+/// With which eyes a row is read.
+enum class Reading {
+  kStatement,  ///< the statement's snapshot, as any query
+  kFresh,      ///< what is committed now, also in a REPEATABLE READ transaction
+  kLocked,     ///< as kStatement, and locked for an update until the transaction ends
+};
+
+/// Whether the objects of version 1.1 are there; they are not before ALTER EXTENSION UPDATE.
+bool Available();
+/// Raises 55000 with a HINT where they are not.
+void RequireAvailable();
+/// A table of the extension, qualified and quoted.
+std::string TableOf(const char* name);
+
+/// By its uuid (as text) or its name; a name that looks like a uuid cannot be given. Raises
+/// RequireAvailable()'s error.
+std::optional<Connection> FindConnection(const std::string& name_or_uuid,
+                                         Reading reading = Reading::kStatement);
+/// The same; raises P0002 where there is none.
+Connection GetConnection(const std::string& name_or_uuid, Reading reading = Reading::kStatement);
+std::optional<Connection> FindByUuid(const std::string& uuid,
+                                     Reading reading = Reading::kStatement);
+/// The sender row of the token with that hash (core::HashToken), whatever its status. Finds none
+/// where Available() is false.
+std::optional<Connection> FindSenderByToken(const std::string& token_hash,
+                                            Reading reading = Reading::kStatement);
+/// The row, of either direction, with that URL, to the letter, and token hash. Likewise.
+std::optional<Connection> FindBySite(const std::string& site_url, const std::string& token_hash,
+                                     Reading reading = Reading::kStatement);
+/// The receiver row with that URL, to the letter. Likewise.
+std::optional<Connection> FindReceiverBySite(const std::string& site_url,
+                                             Reading reading = Reading::kStatement);
+
+/// The columns of the row that decide what its peer may do. Raises for a table's name that cannot
+/// be read: the functions that write them check them.
+core::Policy PolicyOf(const Connection& connection);
+
+/// A new token, from the strong random source.
+std::string NewToken();
+
+/// What a receiver keeps to show to the sender.
+struct Secrets {
+  std::string token;
+  std::optional<std::string> password;
+};
+std::optional<Secrets> ReadSecrets(const std::string& uuid);
+
+}  // namespace pgsync::connection
