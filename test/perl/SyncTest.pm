@@ -31,6 +31,8 @@ log_error_verbosity = verbose
 log_statement = none
 restart_after_crash = on
 CONF
+	# A standby that is slow to follow still finds what it needs.
+	$node->append_conf('postgresql.conf', 'wal_keep_size = 2GB') if $params{init} && $params{init}{allows_streaming};
 	$node->append_conf('postgresql.conf', $params{conf}) if $params{conf};
 	$node->{sync_port} = $port;
 	$node->start;

@@ -51,7 +51,7 @@ orders
 {"id": 4, "name": "customer 4"}
 {"id": 49, "name": "customer 49"}
 t|f
-$url|native|idle|@{[$b->safe_psql('postgres', 'SELECT current_user')]}|t|1.0|t|t
+$url|native|idle|@{[$b->safe_psql('postgres', 'SELECT current_user')]}|t|@{[$a->safe_psql('postgres', 'SELECT version FROM sync_get_config()')]}|t|t
 OUT
 
 # All of it, into nothing.

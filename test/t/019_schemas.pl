@@ -23,7 +23,7 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name,
     CROSS JOIN LATERAL unnest(f.indkey[0:f.indnkeyatts - 1]) WITH ORDINALITY k(attnum, n) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum) AS key,
   (SELECT array_agg(a.attname ORDER BY a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') AS columns
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_|^information_schema' AND c.relname <> 'sync_settings'
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_|^information_schema' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 SQL
 # SQL that makes one value of some columns, and of members of a JSON object.
 my $of_columns = q(concat_ws(chr(31), VARIADIC ARRAY[%s]::text[]));
