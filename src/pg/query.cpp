@@ -41,6 +41,14 @@ Param Param::OfBool(bool value) {
   return param;
 }
 
+Param Param::OfTimestamp(int64 value) {
+  Param param;
+  param.type_ = TIMESTAMPTZOID;
+  param.is_null_ = value == 0;
+  param.value_ = Int64GetDatum(value);
+  return param;
+}
+
 Param Param::OfText(std::string value) {
   Param param;
   param.kind_ = Kind::kText;

@@ -19,6 +19,7 @@ int max_connections = 4;
 int max_pending = 2;
 int queue_timeout_ms = 5000;
 int max_sessions = 100;
+int queue_size = 1024;
 int authentication_timeout_s = 10;
 int idle_timeout_ms = 300000;
 int send_timeout_ms = 60000;
@@ -107,6 +108,10 @@ void define_listener_settings() {
   define_int("sync.max_sessions",
              "Number of sessions that can exist at the same time (1 to 10000).", &max_sessions, 100,
              1, 10000, at_start, 0);
+  define_int("sync.queue_size",
+             "Number of entries of the history and of counters that can wait to be written "
+             "(16 to 65536).",
+             &queue_size, 1024, 16, 65536, at_start, 0);
 }
 
 void define_server_settings() {

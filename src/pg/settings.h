@@ -15,6 +15,7 @@ extern int max_connections;
 extern int max_pending;
 extern int queue_timeout_ms;
 extern int max_sessions;
+extern int queue_size;
 extern int authentication_timeout_s;
 extern int idle_timeout_ms;
 extern int send_timeout_ms;

@@ -18,6 +18,7 @@
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/probe.h"
+#include "server/writer.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/session_lifetime.h"
@@ -45,7 +46,7 @@ namespace settings = pg::settings;
 constexpr seconds kBindRetry{10};
 constexpr seconds kStartTimeout{20};
 constexpr milliseconds kStartRetry{200};
-// The launchers, a probe, one to spare.
+// The launcher, a probe, two writers.
 constexpr int kOtherWorkers = 4;
 constexpr size_t kMaxQueued = 64;
 constexpr size_t kMaxWaiting = 256;
@@ -101,6 +102,7 @@ class Launcher {
   std::optional<Clock::time_point> retry_start_;
   std::vector<Starting> starting_;
   ProbeSchedule probes_;
+  WriterSchedule writers_;
 };
 
 void Launcher::Watch(int fd) {
@@ -321,6 +323,7 @@ milliseconds Launcher::TimeToNext(long session_wait_ms) const {
   for (const Starting& start : starting_)
     consider(start.give_up);
   consider(probes_.NextTime());
+  consider(writers_.NextTime());
   return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*next - Clock::now()));
 }
 
@@ -376,6 +379,7 @@ void Launcher::Run() {
   for (;;) {
     const long session_wait = pg::Call([] { return session::reap_sessions(); });
     probes_.Run(reloaded);
+    writers_.Run();
     reloaded = WaitForEvents(events, TimeToNext(session_wait));
     epoll_event ready[32];
     const int count = epoll_wait(epoll_.get(), ready, 32, 0);

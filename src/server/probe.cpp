@@ -6,19 +6,14 @@
 #include "pg/query.h"
 #include "pg/settings.h"
 #include "server/background_worker.h"
+#include "server/database_list.h"
 #include "session/database_table.h"
 #include "session/module.h"
 
 extern "C" {
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_database.h"
 #include "commands/extension.h"
 #include "tcop/tcopprot.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 PGDLLEXPORT void pgsync_probe_main(Datum argument);
@@ -32,49 +27,6 @@ using core::Clock;
 
 constexpr std::chrono::hours kRound{1};
 constexpr std::chrono::seconds kRetry{5};
-
-struct DatabaseName {
-  Oid oid;
-  char name[NAMEDATALEN];
-};
-
-// All databases that can be connected to.
-std::vector<DatabaseName> ListDatabases() {
-  struct {
-    DatabaseName* entries;
-    int count;
-  } found = pg::Call([] {
-    decltype(found) list = {nullptr, 0};
-    int capacity = 0;
-    const MemoryContext caller = CurrentMemoryContext;
-    StartTransactionCommand();
-    (void)GetTransactionSnapshot();
-    Relation rel = table_open(DatabaseRelationId, AccessShareLock);
-    TableScanDesc scan = table_beginscan_catalog(rel, 0, nullptr);
-    while (HeapTuple tuple = heap_getnext(scan, ForwardScanDirection)) {
-      auto* form = (Form_pg_database)GETSTRUCT(tuple);
-      if (!form->datallowconn || form->datistemplate) continue;
-      if (list.count == capacity) {
-        capacity = std::max(16, capacity * 2);
-        const Size size = sizeof(DatabaseName) * capacity;
-        list.entries =
-            static_cast<DatabaseName*>(list.entries == nullptr ? MemoryContextAlloc(caller, size)
-                                                               : repalloc(list.entries, size));
-      }
-      list.entries[list.count].oid = form->oid;
-      strlcpy(list.entries[list.count].name, NameStr(form->datname), NAMEDATALEN);
-      list.count++;
-    }
-    table_endscan(scan);
-    table_close(rel, AccessShareLock);
-    CommitTransactionCommand();
-    MemoryContextSwitchTo(caller);
-    return list;
-  });
-  std::vector<DatabaseName> databases(found.entries, found.entries + found.count);
-  if (found.entries != nullptr) pfree(found.entries);
-  return databases;
-}
 
 void ProbeDatabase() {
   session::DatabaseState state = session::DatabaseState::kNotInstalled;
@@ -103,7 +55,7 @@ void ProbeSchedule::FillQueue() {
   queue_.clear();
   for (const DatabaseName& database : ListDatabases()) {
     existing.push_back(database.oid);
-    if (pg::settings::DatabaseServed(database.name)) queue_.push_back(database.oid);
+    if (pg::settings::DatabaseServed(database.name.c_str())) queue_.push_back(database.oid);
   }
   session::KeepDatabases(existing);
 }

@@ -6,6 +6,7 @@
 #include "session/peer_table.h"
 #include "session/progress_table.h"
 #include "session/session_slots.h"
+#include "session/writer_queue.h"
 
 extern "C" {
 #include "storage/ipc.h"
@@ -29,6 +30,7 @@ const Part kParts[kSharedTables] = {
     {"sync launcher", LauncherStateSize, init_launcher_state},
     {"sync databases", DatabaseTableSize, init_database_table},
     {"sync progress", ProgressTableSize, init_progress_table},
+    {"sync writer queue", WriterQueueSize, init_writer_queue},
 };
 
 constexpr char kTranche[] = "sync";

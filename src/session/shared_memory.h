@@ -19,8 +19,8 @@ namespace pgsync::session {
 inline constexpr char kVersion[] = "1.1";
 
 /// The tables, in the order of their locks.
-enum class SharedTable { kSessions, kPeers, kLauncher, kDatabases, kProgress };
-inline constexpr int kSharedTables = 5;
+enum class SharedTable { kSessions, kPeers, kLauncher, kDatabases, kProgress, kWriterQueue };
+inline constexpr int kSharedTables = 6;
 
 /// Asks for the memory. From shmem_request_hook.
 void request_shared_memory();

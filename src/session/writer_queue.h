@@ -1,0 +1,113 @@
+// What is to be written to the tables of a database by somebody else, because a transaction that
+// only reads is open here, or has been rolled back: a queue in shared memory, from which a
+// short-lived worker, the writer, takes the entries of one database.
+//
+//   free -> ready           someone has queued the entry
+//   ready -> taken          a writer is writing it, in a transaction
+//   taken -> free           that has committed
+//   taken -> answered       likewise, and someone waits for what came out of it
+//   answered -> free        who has waited knows it
+//   taken -> ready          the transaction was rolled back
+//
+// An entry is written exactly once, unless the server crashes before.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "core/code.h"
+#include "pg/guard.h"
+
+namespace pgsync::session {
+
+enum class EntryKind {
+  kServed,       ///< a table was served to a peer
+  kTransfer,     ///< a transfer of a client has ended without its transaction
+  kReservation,  ///< only by ReserveRecords()
+  kReturn,       ///< only by return_records()
+};
+
+inline constexpr size_t kUuidTextSize = 37;
+
+/// What is to be written, in the database's encoding; of fixed size, so that an abort callback can
+/// prepare it beforehand. Empty texts are nulls.
+struct QueueEntry {
+  EntryKind kind;
+  char connection[kUuidTextSize];  ///< "": none
+  char transfer[kUuidTextSize];    ///< row of sync_transfers that is to be completed; "": a new one
+  char session_code[core::kCodeLength + 1];
+  char site_url[256];
+  char table[264];
+  char strategy[16];
+  char status[16];
+  char role[NAMEDATALEN];  ///< who has asked for it
+  char address[64];        ///< of the peer
+  char user_agent[128];
+  char error[512];
+  int64 requested;
+  int64 rows;  ///< transferred; of a reservation: wanted; of a return: given back
+  int64 created, updated, skipped, deleted, failed;
+  int64 bytes;
+  int64 reserved;    ///< of kServed: how many of the rows were reserved before, and so are counted
+  int64 started_at;  ///< TimestampTz; 0: not known
+  int64 ended_at;    ///< TimestampTz
+};
+
+/// Copies a text into a field, cut at a character where it is too long. Raises nothing.
+void put_text(char* field, size_t size, const char* text) noexcept;
+template <size_t size>
+void put_text(char (&field)[size], const char* text) noexcept {
+  put_text(field, size, text);
+}
+
+/// Queues an entry for the current database. False where there is no room, or nobody who could
+/// write it (sync is not preloaded, the server is a standby). Raises nothing and allocates nothing:
+/// fit for callbacks at an abort and at the end of a process.
+bool enqueue(const QueueEntry& entry) noexcept;
+
+/// Reserves records of a sender connection against its max_records_total, and waits, interruptibly,
+/// until that is committed. Returns how many it got: at most `wanted`, 0 where the limit is
+/// reached, `wanted` where there is none. What is not used is given back: as QueueEntry::reserved,
+/// or by return_records(). Raises 53300 where the queue is full or `patience` is over, P0002 where
+/// the connection is gone.
+int64 ReserveRecords(const std::string& connection, int64 wanted,
+                     std::chrono::milliseconds patience);
+/// Gives reserved records back. As enqueue().
+bool return_records(const char* connection, int64 count) noexcept;
+
+// ---- for the launcher --------------------------------------------------------------------------
+
+struct WaitingEntries {
+  Oid database = InvalidOid;
+  uint64 oldest = 0;                    ///< number of the first one that may be taken now; 0: none
+  std::chrono::milliseconds due_in{0};  ///< until one may be taken
+};
+/// The databases for which something is queued.
+std::vector<WaitingEntries> ListWaitingEntries();
+/// Drops the entries of a database that is gone; those who wait are told.
+void DropEntries(Oid database);
+
+// ---- for a writer ------------------------------------------------------------------------------
+
+inline constexpr int kMaxBatch = 64;
+
+/// What has become of an entry that was taken.
+enum class EntryFate { kWritten, kDropped, kLater };
+
+/// Takes entries of the current database, in their order, at most kMaxBatch. They are settled when
+/// the current transaction ends.
+int TakeEntries();
+/// A copy of one of them.
+QueueEntry GetTakenEntry(int index);
+/// Tells what has become of it, provided that the transaction commits. `granted`: the answer to a
+/// reservation; negative: there is no such connection.
+void settle_entry(int index, EntryFate fate, int64 granted) noexcept;
+
+/// Makes this process a writer: its transactions settle what it has taken.
+void register_writer_callbacks();
+
+Size WriterQueueSize();
+void init_writer_queue(void* memory, bool found);
+
+}  // namespace pgsync::session
