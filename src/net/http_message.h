@@ -19,6 +19,7 @@ struct HttpRequest {
   std::string target;  ///< path and query, as sent
   HttpHeaders headers;
   std::string body;
+  int version = 11;  ///< 10 or 11, of a request that was read
 };
 
 struct HttpResponse {

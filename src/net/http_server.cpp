@@ -1,5 +1,6 @@
 #include "net/http_server.h"
 
+#include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/optional.hpp>
@@ -127,6 +128,7 @@ std::optional<HttpRequest> HttpServerConnection::ReadHead(const HttpLimits& limi
   HttpRequest request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());
+  request.version = static_cast<int>(message.version());
   for (const auto& field : message) {
     request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
   }
@@ -215,6 +217,14 @@ bool HttpServerConnection::keep_alive() const {
 }
 void HttpServerConnection::set_last() {
   impl_->last = true;
+}
+
+std::string HttpServerConnection::GiveUp() {
+  Impl& impl = *impl_;
+  impl.keep_alive = false;
+  std::string unread = boost::beast::buffers_to_string(impl.buffer.data());
+  impl.buffer.clear();
+  return unread;
 }
 
 }  // namespace pgsync::net

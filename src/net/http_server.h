@@ -61,6 +61,10 @@ class HttpServerConnection {
   /// Announces in the next response that the connection will be closed.
   void set_last();
 
+  /// The connection speaks another protocol from here on, in place of an answer to the request that
+  /// was read. Returns what was read behind that.
+  std::string GiveUp();
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
