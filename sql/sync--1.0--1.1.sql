@@ -76,6 +76,7 @@ CREATE TABLE @extschema@.sync_notices (
     site_url text NOT NULL,
     auth_token_hash text NOT NULL,
     action text NOT NULL CHECK (action IN ('active', 'suspended', 'revoked', 'delete')),
+    run_as name NOT NULL,
     attempts int NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     inserted_at timestamptz NOT NULL DEFAULT pg_catalog.now()
@@ -140,3 +141,155 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.sync_connections', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.sync_secrets', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.sync_notices', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.sync_transfers', '');
+
+-- ------------------------------------------------------------------------------------------------
+-- Views
+-- ------------------------------------------------------------------------------------------------
+
+CREATE VIEW @extschema@.sync_connection_list AS
+    SELECT uuid, name, direction, site_url, run_as, status, approval_mode, allowed_tables, excluded_tables,
+        auto_approve_tables, expires_at,
+        coalesce(status = 'active' AND expires_at > pg_catalog.now()
+            AND expires_at <= pg_catalog.now() + interval '24 hours', false) AS expires_soon,
+        max_downloads, downloads_used, greatest(0, max_downloads - downloads_used) AS remaining_downloads,
+        max_records_total, records_downloaded,
+        greatest(0, max_records_total - records_downloaded) AS remaining_records,
+        max_records_per_request, rate_limit_requests_per_minute,
+        download_password_hash IS NOT NULL OR EXISTS (SELECT FROM @extschema@.sync_secrets s
+            WHERE s.connection_uuid = c.uuid AND s.password IS NOT NULL) AS download_password_set,
+        ip_whitelist, allowed_hours_start, allowed_hours_end, default_conflict_strategy, auto_sync_enabled,
+        auto_sync_tables, auto_sync_interval_minutes, approved_at, approved_by, suspended_at, suspended_by,
+        suspended_reason, revoked_at, revoked_by, revoked_reason, created_by, last_connected_at, last_transfer_at,
+        total_transfers, total_records_transferred, total_bytes_transferred, metadata, inserted_at, updated_at
+    FROM @extschema@.sync_connections c;
+COMMENT ON VIEW @extschema@.sync_connection_list IS 'Permanent connections, without what is secret';
+
+CREATE VIEW @extschema@.sync_transfer_list AS
+    SELECT t.uuid, t.direction, t.connection_uuid, c.name AS connection, t.session_code, t.remote_site_url, t.table_name,
+        t.records_requested, t.records_transferred, t.records_created, t.records_updated, t.records_skipped,
+        t.records_deleted, t.records_failed, t.bytes_transferred, t.conflict_strategy, t.status,
+        CASE WHEN t.records_transferred > 0
+            THEN (t.records_created + t.records_updated)::float8 / t.records_transferred ELSE 0 END AS success_rate,
+        t.completed_at - t.started_at AS duration, t.requires_approval, t.approved_at, t.approved_by, t.denied_at,
+        t.denied_by, t.denial_reason, t.approval_expires_at, t.requester_ip, t.requester_user_agent, t.error_message,
+        t.started_at, t.completed_at, t.initiated_by, t.metadata, t.inserted_at, t.job, t.run_as, t.attempts,
+        t.next_attempt_at
+    FROM @extschema@.sync_transfers t LEFT JOIN @extschema@.sync_connections c ON c.uuid = t.connection_uuid;
+COMMENT ON VIEW @extschema@.sync_transfer_list IS 'History of transfers, and jobs';
+
+CREATE VIEW @extschema@.sync_privileges AS
+    SELECT p.oid::regprocedure AS function, l.class
+    FROM (VALUES
+        ('sync_enabled', 'public'), ('sync_get_config', 'public'), ('sync_get_incoming_mode', 'public'),
+        ('sync_incoming_password_set', 'public'), ('sync_list_tables', 'public'), ('sync_get_schema', 'public'),
+        ('sync_get_count', 'public'), ('sync_table_exists', 'public'), ('sync_export', 'public'),
+        ('sync_import', 'public'), ('sync_create_table', 'public'), ('sync_checksum', 'public'),
+        ('sync_connected', 'public'), ('sync_disconnect', 'public'), ('sync_clients', 'public'),
+        ('sync_progress', 'public'),
+        ('sync_create_session', 'share'), ('sync_get_session', 'share'), ('sync_validate_code', 'share'),
+        ('sync_update_session', 'share'), ('sync_delete_session', 'share'), ('sync_sessions', 'share'),
+        ('sync_peers', 'share'),
+        ('sync_connect', 'connect'), ('sync_remote_list_tables', 'connect'), ('sync_remote_get_schema', 'connect'),
+        ('sync_remote_get_count', 'connect'), ('sync_remote_fetch', 'connect'), ('sync_transfer', 'connect'),
+        ('sync_transfer_all', 'connect'), ('sync_pull', 'connect'), ('sync_push', 'connect'),
+        ('sync_push_all', 'connect'), ('sync_diff', 'connect'), ('sync_compare_schema', 'connect'),
+        ('sync_transfer_async', 'connect'), ('sync_cancel_transfer', 'connect'),
+        ('sync_enable', 'administer'), ('sync_disable', 'administer'), ('sync_set_incoming_mode', 'administer'),
+        ('sync_get_incoming_password', 'administer'), ('sync_set_incoming_password', 'administer'),
+        ('sync_validate_incoming_password', 'administer'), ('sync_terminate_peer', 'administer'),
+        ('sync_create_connection', 'administer'), ('sync_update_connection', 'administer'),
+        ('sync_approve_connection', 'administer'), ('sync_suspend_connection', 'administer'),
+        ('sync_reactivate_connection', 'administer'), ('sync_revoke_connection', 'administer'),
+        ('sync_delete_connection', 'administer'), ('sync_regenerate_token', 'administer'),
+        ('sync_verify_connection', 'administer'), ('sync_test_connection', 'administer'),
+        ('sync_approve_transfer', 'administer'), ('sync_deny_transfer', 'administer'),
+        ('sync_connection_stats', 'administer'), ('sync_table_stats', 'administer'),
+        ('sync_purge_transfers', 'administer')
+    ) AS l(name, class)
+    JOIN pg_catalog.pg_proc p ON p.proname = l.name
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+    JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid
+        AND e.extname = 'sync';
+COMMENT ON VIEW @extschema@.sync_privileges IS 'For whom each function is: what to GRANT together';
+GRANT SELECT ON @extschema@.sync_privileges TO PUBLIC;
+
+-- ------------------------------------------------------------------------------------------------
+-- Administering connections. What has no result of its own returns the connection.
+-- ------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.sync_create_connection(name text, direction text, site_url text, settings jsonb DEFAULT '{}',
+        token text DEFAULT NULL, run_as name DEFAULT current_user)
+    RETURNS TABLE(uuid uuid, token text, status text, remote_status text, remote_message text)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_create_connection';
+COMMENT ON FUNCTION @extschema@.sync_create_connection(text, text, text, jsonb, text, name) IS 'Makes a permanent connection: direction sender serves tables of this database to the site, receiver pulls from it';
+
+CREATE FUNCTION @extschema@.sync_update_connection(connection text, settings jsonb) RETURNS @extschema@.sync_connection_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_update_connection';
+COMMENT ON FUNCTION @extschema@.sync_update_connection(text, jsonb) IS 'Changes settings of a connection, given by name or uuid';
+
+CREATE FUNCTION @extschema@.sync_approve_connection(connection text) RETURNS @extschema@.sync_connection_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_approve_connection';
+COMMENT ON FUNCTION @extschema@.sync_approve_connection(text) IS 'Lets a pending connection be used';
+
+CREATE FUNCTION @extschema@.sync_suspend_connection(connection text, reason text DEFAULT NULL) RETURNS @extschema@.sync_connection_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_suspend_connection';
+COMMENT ON FUNCTION @extschema@.sync_suspend_connection(text, text) IS 'Stops a connection until it is reactivated, and at COMMIT the peers that use it';
+
+CREATE FUNCTION @extschema@.sync_reactivate_connection(connection text) RETURNS @extschema@.sync_connection_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_reactivate_connection';
+COMMENT ON FUNCTION @extschema@.sync_reactivate_connection(text) IS 'Lets a connection be used again that was suspended or has expired';
+
+CREATE FUNCTION @extschema@.sync_revoke_connection(connection text, reason text DEFAULT NULL) RETURNS @extschema@.sync_connection_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_revoke_connection';
+COMMENT ON FUNCTION @extschema@.sync_revoke_connection(text, text) IS 'Ends a connection for good, and at COMMIT the peers that use it';
+
+CREATE FUNCTION @extschema@.sync_delete_connection(connection text) RETURNS @extschema@.sync_connection_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_delete_connection';
+COMMENT ON FUNCTION @extschema@.sync_delete_connection(text) IS 'Deletes a connection, here and at the other site; its history stays';
+
+CREATE FUNCTION @extschema@.sync_regenerate_token(connection text) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_regenerate_token';
+COMMENT ON FUNCTION @extschema@.sync_regenerate_token(text) IS 'Gives a sender connection a new token, which the other site has to be told; the old one is void';
+
+-- ------------------------------------------------------------------------------------------------
+-- Administering the history
+-- ------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.sync_approve_transfer(transfer uuid) RETURNS @extschema@.sync_transfer_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_approve_transfer';
+COMMENT ON FUNCTION @extschema@.sync_approve_transfer(uuid) IS 'Lets the peer that waits for it have the table';
+
+CREATE FUNCTION @extschema@.sync_deny_transfer(transfer uuid, reason text DEFAULT NULL) RETURNS @extschema@.sync_transfer_list
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_deny_transfer';
+COMMENT ON FUNCTION @extschema@.sync_deny_transfer(uuid, text) IS 'Refuses a transfer that waits for approval';
+
+CREATE FUNCTION @extschema@.sync_connection_stats(connection text, OUT total_transfers bigint, OUT completed bigint,
+        OUT failed bigint, OUT total_records bigint, OUT total_bytes bigint)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_connection_stats';
+COMMENT ON FUNCTION @extschema@.sync_connection_stats(text) IS 'Transfers of a connection in numbers';
+
+CREATE FUNCTION @extschema@.sync_table_stats(direction text DEFAULT NULL, connection text DEFAULT NULL,
+        since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
+    RETURNS TABLE(table_name text, count bigint, records bigint, bytes bigint)
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_table_stats';
+COMMENT ON FUNCTION @extschema@.sync_table_stats(text, text, timestamptz, timestamptz) IS 'Completed transfers in numbers, by table';
+
+CREATE FUNCTION @extschema@.sync_purge_transfers(older_than interval) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_purge_transfers';
+COMMENT ON FUNCTION @extschema@.sync_purge_transfers(interval) IS 'Deletes transfers from the history that ended longer ago; returns how many';
+
+REVOKE ALL ON FUNCTION
+    @extschema@.sync_create_connection(text, text, text, jsonb, text, name),
+    @extschema@.sync_update_connection(text, jsonb),
+    @extschema@.sync_approve_connection(text),
+    @extschema@.sync_suspend_connection(text, text),
+    @extschema@.sync_reactivate_connection(text),
+    @extschema@.sync_revoke_connection(text, text),
+    @extschema@.sync_delete_connection(text),
+    @extschema@.sync_regenerate_token(text),
+    @extschema@.sync_approve_transfer(uuid),
+    @extschema@.sync_deny_transfer(uuid, text),
+    @extschema@.sync_connection_stats(text),
+    @extschema@.sync_table_stats(text, text, timestamptz, timestamptz),
+    @extschema@.sync_purge_transfers(interval)
+    FROM PUBLIC;

@@ -9,16 +9,8 @@ namespace pgsync::core {
 
 namespace {
 
-constexpr const char* kStatusNames[] = {"pending", "active", "suspended", "revoked", "expired"};
 constexpr const char* kApprovalNames[] = {"auto_approve", "require_approval", "per_table"};
 constexpr int64_t kMinute = 60 * INT64_C(1000000);
-
-template <typename Enum, size_t Size>
-std::optional<Enum> FindName(const char* const (&names)[Size], const std::string& word) {
-  const auto found = std::find(std::begin(names), std::end(names), word);
-  if (found == std::end(names)) return std::nullopt;
-  return static_cast<Enum>(found - std::begin(names));
-}
 
 bool Contains(const std::vector<PolicyTable>& tables, const PolicyTable& table) {
   return std::find(tables.begin(), tables.end(), table) != tables.end();
@@ -45,20 +37,14 @@ bool AddressAllowed(const Policy& policy, const IpAddress& address) {
 
 }  // namespace
 
-const char* ConnectionStatusName(ConnectionStatus status) {
-  return kStatusNames[static_cast<size_t>(status)];
-}
-
-std::optional<ConnectionStatus> ParseConnectionStatus(const std::string& word) {
-  return FindName<ConnectionStatus>(kStatusNames, word);
-}
-
 const char* ApprovalModeName(ApprovalMode mode) {
   return kApprovalNames[static_cast<size_t>(mode)];
 }
 
 std::optional<ApprovalMode> ParseApprovalMode(const std::string& word) {
-  return FindName<ApprovalMode>(kApprovalNames, word);
+  const auto found = std::find(std::begin(kApprovalNames), std::end(kApprovalNames), word);
+  if (found == std::end(kApprovalNames)) return std::nullopt;
+  return static_cast<ApprovalMode>(found - std::begin(kApprovalNames));
 }
 
 Refusal CheckDownload(const Policy& policy, const RequestFacts& facts) {
@@ -71,7 +57,10 @@ Refusal CheckDownload(const Policy& policy, const RequestFacts& facts) {
 }
 
 Refusal CheckRequest(const Policy& policy, const RequestFacts& facts) {
-  if (policy.status != ConnectionStatus::kActive) return Refusal::kNotActive;
+  const bool used_up = policy.status == ConnectionStatus::kExpired &&
+                       (Reached(policy.max_downloads, policy.downloads_used) ||
+                        Reached(policy.max_records_total, policy.records_downloaded));
+  if (policy.status != ConnectionStatus::kActive && !used_up) return Refusal::kNotActive;
   if (Expired(policy, facts.now)) return Refusal::kExpired;
   if (Reached(policy.max_records_total, policy.records_downloaded - facts.records_reserved)) {
     return Refusal::kRecordLimit;

@@ -11,13 +11,10 @@
 #include <vector>
 
 #include "core/cidr.h"
+#include "core/connection_status.h"
 #include "core/error.h"
 
 namespace pgsync::core {
-
-enum class ConnectionStatus { kPending, kActive, kSuspended, kRevoked, kExpired };
-const char* ConnectionStatusName(ConnectionStatus status);
-std::optional<ConnectionStatus> ParseConnectionStatus(const std::string& word);
 
 enum class ApprovalMode { kAutoApprove, kRequireApproval, kPerTable };
 const char* ApprovalModeName(ApprovalMode mode);
@@ -79,7 +76,8 @@ enum class Refusal {
 /// Whether a peer that shows the connection's token may begin a download now.
 Refusal CheckDownload(const Policy& policy, const RequestFacts& facts);
 /// Whether a download that was begun may go on: neither the downloads taken nor the password are
-/// looked at again.
+/// looked at again, and the connection may have been marked as expired because this download is the
+/// last one.
 Refusal CheckRequest(const Policy& policy, const RequestFacts& facts);
 
 /// Active, not expired and within both limits.

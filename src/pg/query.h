@@ -48,6 +48,8 @@ class Row {
  public:
   explicit Row(std::vector<std::optional<std::string>> cells) : cells_(std::move(cells)) {}
 
+  /// All of them.
+  const std::vector<std::optional<std::string>>& cells() const { return cells_; }
   bool IsNull(size_t i) const { return !cells_.at(i).has_value(); }
   const std::optional<std::string>& Optional(size_t i) const { return cells_.at(i); }
   std::string Text(size_t i) const { return cells_.at(i).value_or(std::string()); }
