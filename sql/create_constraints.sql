@@ -129,3 +129,20 @@ SELECT sync_create_table('px', '{"table": "px", "schema": "public", "columns": [
 \d px
 INSERT INTO px DEFAULT VALUES RETURNING id, n;
 DROP TABLE px;
+
+-- Over HTTP it has other names for these things.
+SELECT sync_create_table('ph', '{"table_name": "ph", "columns": [
+    {"column_name": "id", "data_type": "bigint", "is_nullable": "NO", "column_default": "nextval(''users_id_seq''::regclass)", "character_maximum_length": null},
+    {"column_name": "code", "data_type": "character", "is_nullable": "YES", "column_default": null, "character_maximum_length": 3},
+    {"column_name": "order", "data_type": "numeric", "is_nullable": "YES", "column_default": "0", "precision": 10, "scale": 2},
+    {"column_name": "tags", "data_type": "text[]", "is_nullable": "YES", "column_default": null, "character_maximum_length": null}]}');
+\d ph
+DROP TABLE ph;
+-- Of arrays and types of its own it may say that they are such; and whatever stands in the place of a type or a name, none of it is run.
+SELECT sync_create_table('ph', '{"columns": [{"column_name": "tags", "data_type": "ARRAY"}]}');
+SELECT sync_create_table('ph', '{"columns": [{"column_name": "mood", "data_type": "USER-DEFINED"}]}');
+SELECT sync_create_table('ph', '{"columns": [{"column_name": "a", "data_type": "text); DROP TABLE own; --"}]}');
+SELECT sync_create_table('ph', '{"columns": [{"column_name": "a", "data_type": "character varying", "character_maximum_length": "1); --"}]}');
+SELECT sync_create_table('ph', '{"columns": [{"column_name": "a\"); --", "data_type": "text"}]}');
+\d ph
+DROP TABLE ph;

@@ -44,15 +44,8 @@ void NewRelation::ResolveColumns() {
   }
   for (const core::ColumnInfo& column : columns_) {
     RequireName(column.name, "a column");
-    ColumnType type = types_.Resolve(column.type, Cat("column \"", column.name, "\""));
-    // PhoenixKit tells the length apart from the type.
-    if (column.base_type.empty() && parent_ == nullptr && type.typmod == -1) {
-      const int64_t most = column.max_length.value_or(0);
-      if ((type.type == VARCHAROID || type.type == BPCHAROID) && most > 0 && most <= 10485760) {
-        type.typmod = static_cast<int32>(most) + VARHDRSZ;
-      }
-    }
-    known_.push_back({column.name.c_str(), type});
+    known_.push_back(
+        {column.name.c_str(), types_.Resolve(column.type, Cat("column \"", column.name, "\""))});
   }
 }
 

@@ -4,6 +4,7 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include <charconv>
 #include <cmath>
 
 #include "core/text.h"
@@ -16,6 +17,10 @@ Error Malformed(std::string_view what, std::string_view why) {
   return Error(sqlstate::kProtocolViolation, Cat("invalid JSON in ", what))
       .WithDetail(Cat(why, "."));
 }
+
+// Stands before the digits of a number that is kept as a string. No string of a JSON text begins
+// with it, for it is no UTF-8.
+constexpr char kNumberMark = '\xFF';
 
 // Hands the parser's events on to the document and stops at what the parser lets pass: arrays and
 // objects that nest too deep, and strings that an escape such as \udc00 has made invalid UTF-8.
@@ -34,8 +39,19 @@ class EventFilter {
   bool Int64(int64_t value) { return next_.Int64(value); }
   bool Uint64(uint64_t value) { return next_.Uint64(value); }
   bool Double(double value) { return next_.Double(value); }
-  bool RawNumber(const Ch* s, rapidjson::SizeType n, bool copy) {
-    return next_.RawNumber(s, n, copy);
+  // Only with exact_numbers.
+  bool RawNumber(const Ch* s, rapidjson::SizeType n, bool) {
+    const std::string_view token(s, n);
+    if (token != "-0") {
+      int64_t integer;
+      const auto read = std::from_chars(s, s + n, integer);
+      if (read.ec == std::errc() && read.ptr == s + n) return next_.Int64(integer);
+      uint64_t large;
+      const auto read_large = std::from_chars(s, s + n, large);
+      if (read_large.ec == std::errc() && read_large.ptr == s + n) return next_.Uint64(large);
+    }
+    const std::string kept = Cat(kNumberMark, token);
+    return next_.String(kept.data(), static_cast<rapidjson::SizeType>(kept.size()), true);
   }
   bool String(const Ch* s, rapidjson::SizeType n, bool copy) {
     return IsUnicode({s, n}) && next_.String(s, n, copy);
@@ -93,7 +109,9 @@ JsonDocument ParseJson(std::string_view text, std::string_view what, JsonLimits 
     rapidjson::MemoryStream stream(text.data(), text.size());
     rapidjson::Reader reader;
     EventFilter filter(target, limits.depth);
-    result = reader.Parse<kFlags>(stream, filter);
+    result = limits.exact_numbers
+                 ? reader.Parse<kFlags | rapidjson::kParseNumbersAsStringsFlag>(stream, filter)
+                 : reader.Parse<kFlags>(stream, filter);
     too_deep = filter.too_deep();
     lone_surrogate = filter.lone_surrogate();
     return !result.IsError();
@@ -107,6 +125,24 @@ JsonDocument ParseJson(std::string_view text, std::string_view what, JsonLimits 
     throw Malformed(what, Cat(why, " (byte ", result.Offset(), ")"));
   }
   return document;
+}
+
+std::optional<std::string_view> NumberToken(const JsonValue& value) {
+  if (!value.IsString() || value.GetStringLength() < 2 || value.GetString()[0] != kNumberMark)
+    return std::nullopt;
+  return std::string_view(value.GetString() + 1, value.GetStringLength() - 1);
+}
+
+bool IsUtf8(std::string_view bytes) {
+  rapidjson::MemoryStream in(bytes.data(), bytes.size());
+  struct {
+    void Put(char) {}
+    void PutUnsafe(char) {}
+  } nowhere;
+  while (in.Tell() < bytes.size()) {
+    if (!rapidjson::UTF8<>::Validate(in, nowhere)) return false;
+  }
+  return true;
 }
 
 JsonObject::JsonObject(const JsonValue& value, std::string_view what)
@@ -131,7 +167,7 @@ bool JsonObject::Has(const char* key) const {
 std::optional<std::string> JsonObject::OptionalString(const char* key) const {
   const JsonValue* found = Find(key);
   if (found == nullptr) return std::nullopt;
-  if (!found->IsString()) Refuse(key, "a string");
+  if (!found->IsString() || NumberToken(*found)) Refuse(key, "a string");
   std::string text(found->GetString(), found->GetStringLength());
   // U+0000 cannot stand in any PostgreSQL text, and would cut a C string short.
   if (text.find('\0') != std::string::npos) Refuse(key, "a string without U+0000");
@@ -190,7 +226,7 @@ std::vector<std::string> JsonObject::Strings(const char* key) const {
   if (!found->IsArray()) Refuse(key, "an array of strings");
   out.reserve(found->Size());
   for (const JsonValue& element : found->GetArray()) {
-    if (!element.IsString()) Refuse(key, "an array of strings");
+    if (!element.IsString() || NumberToken(element)) Refuse(key, "an array of strings");
     out.emplace_back(element.GetString(), element.GetStringLength());
     if (out.back().find('\0') != std::string::npos)
       Refuse(key, "an array of strings without U+0000");
@@ -223,6 +259,12 @@ rapidjson::SizeType Length(std::string_view text) {
 }
 }  // namespace
 
+bool JsonWriter::TokenWriter::String(const Ch* text, rapidjson::SizeType size, bool copy) {
+  if (size > 1 && text[0] == kNumberMark)
+    return RawValue(text + 1, size - 1, rapidjson::kNumberType);
+  return Writer::String(text, size, copy);
+}
+
 JsonWriter& JsonWriter::BeginObject() {
   writer_.StartObject();
   return *this;
@@ -244,7 +286,8 @@ JsonWriter& JsonWriter::Key(std::string_view key) {
   return *this;
 }
 JsonWriter& JsonWriter::String(std::string_view value) {
-  writer_.String(value.data() == nullptr ? "" : value.data(), Length(value));
+  // Not TokenWriter's: the text may be anything.
+  writer_.Writer::String(value.data() == nullptr ? "" : value.data(), Length(value));
   return *this;
 }
 JsonWriter& JsonWriter::Int(int64_t value) {

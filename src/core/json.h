@@ -33,11 +33,20 @@ using JsonValue = rapidjson::Value;
 struct JsonLimits {
   size_t bytes = 64 * 1024 * 1024;
   int depth = 64;
+  /// Numbers that are no integers of 64 bits keep their digits: see NumberToken().
+  bool exact_numbers = false;
 };
 
 /// Parses one JSON text. Raises 08P01 with `what` ("reply of the peer") in the message where the
 /// text is malformed, not UTF-8, too large or too deep.
 JsonDocument ParseJson(std::string_view text, std::string_view what, JsonLimits limits = {});
+
+/// A number as it was written, where that is how it was kept; it lasts as long as the value. Such a
+/// value is none of RapidJSON's numbers; JsonObject and JsonWriter know it.
+std::optional<std::string_view> NumberToken(const JsonValue& value);
+
+/// Whether bytes can stand in a JSON string as they are.
+bool IsUtf8(std::string_view bytes);
 
 /// Typed reading of a JSON object; each getter raises 08P01 naming the key that is missing or of
 /// another type. Refers to the document, which must outlive it.
@@ -100,8 +109,14 @@ class JsonWriter {
   std::string Take() { return std::string(buffer_.GetString(), buffer_.GetSize()); }
 
  private:
+  /// Writes numbers that were kept as they were written in that way.
+  struct TokenWriter : rapidjson::Writer<rapidjson::StringBuffer> {
+    using Writer::Writer;
+    bool String(const Ch* text, rapidjson::SizeType size, bool copy = false);
+  };
+
   rapidjson::StringBuffer buffer_;
-  rapidjson::Writer<rapidjson::StringBuffer> writer_;
+  TokenWriter writer_;
 };
 
 }  // namespace pgsync::core

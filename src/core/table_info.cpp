@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "core/phoenix_schema.h"
+
 namespace pgsync::core {
 
 namespace {
@@ -51,21 +53,14 @@ void WriteColumn(JsonWriter& json, const ColumnInfo& column, bool in_key) {
 }
 
 ColumnInfo ReadColumn(const JsonObject& object) {
-  ColumnInfo column;
-  column.name = object.String("name");
-  column.type = object.String("type");
+  ColumnInfo column = ReadPhoenixColumn(object);
   column.base_type = object.StringOr("base_type", "");
   column.category = ReadCode(object, "category", '\0');
   column.fields = object.StringOr("fields", "");
   column.binary = object.BoolOr("binary", false);
-  column.nullable = object.BoolOr("nullable", true);
-  column.default_expression = object.OptionalString("default");
   column.identity = ReadCode(object, "identity", '\0');
   column.generated = object.BoolOr("generated", false);
   column.collation = object.OptionalString("collation");
-  column.max_length = object.OptionalInt("max_length");
-  column.precision = object.OptionalInt("precision");
-  column.scale = object.OptionalInt("scale");
   if (object.Has("identity_sequence")) {
     column.identity_sequence = SequenceInfo::Read(object.Object("identity_sequence"));
   }
@@ -103,7 +98,7 @@ void WriteRelation(JsonWriter& json, const RelationInfo& relation) {
 }
 
 void ReadRelation(const JsonObject& json, RelationInfo* relation) {
-  relation->name = json.StringOr("table", "");
+  relation->name = json.StringOr(json.Has("table") ? "table" : "table_name", "");
   relation->schema = json.StringOr("schema", "public");
   for (const JsonObject& column : json.Objects("columns"))
     relation->columns.push_back(ReadColumn(column));

@@ -96,7 +96,8 @@ struct TableInfo : RelationInfo {
   std::string owner;
 
   void Write(JsonWriter& json) const;
-  /// Reads what Write wrote, or a definition in PhoenixKit's keys alone. Raises 08P01.
+  /// Reads what Write wrote, or a definition in PhoenixKit's keys alone, of either shape. Raises
+  /// 08P01.
   static TableInfo Read(const JsonObject& json);
 };
 

@@ -220,6 +220,36 @@ class CsvSender : public RowSender, public rows::RowConsumer {
   TextBuffer text_;
 };
 
+class PhoenixRowSender : public PhoenixSender, public rows::RowConsumer {
+ public:
+  PhoenixRowSender(const std::vector<rows::PhoenixEncoder::Request>& columns,
+                   rows::PhoenixForm form, uint64 page, core::ByteSink& sink, OnSent on_sent)
+      : encoder_(columns, form), page_(page), text_(sink, std::move(on_sent)) {}
+  rows::RowConsumer& consumer() override { return *this; }
+  void Finish() override { text_.Flush(); }
+  uint64 rows() const override { return rows_; }
+  bool more() const override { return more_; }
+  bool done() const override { return more_; }
+
+  void take_row(TupleTableSlot* slot) override {
+    if (rows_ == page_) {
+      more_ = true;
+      return;
+    }
+    if (rows_ > 0) rows::append_bytes(text_.bytes(), ",", 1);
+    encoder_.append_row(text_.bytes(), slot);
+    rows_++;
+    text_.flush_when_full();
+  }
+
+ private:
+  rows::PhoenixEncoder encoder_;
+  uint64 page_;
+  uint64 rows_ = 0;
+  bool more_ = false;
+  TextBuffer text_;
+};
+
 }  // namespace
 
 std::unique_ptr<RowSender> SendFrames(const std::vector<rows::RowEncoder::Request>& columns,
@@ -240,6 +270,12 @@ std::unique_ptr<RowSender> SendJsonLines(const std::vector<const catalog::Column
 std::unique_ptr<RowSender> SendCsv(const std::vector<const catalog::Column*>& columns,
                                    core::ByteSink& sink, OnSent on_sent) {
   return std::make_unique<CsvSender>(columns, sink, std::move(on_sent));
+}
+
+std::unique_ptr<PhoenixSender> SendPhoenixRows(
+    const std::vector<rows::PhoenixEncoder::Request>& columns, rows::PhoenixForm form, uint64 page,
+    core::ByteSink& sink, OnSent on_sent) {
+  return std::make_unique<PhoenixRowSender>(columns, form, page, sink, std::move(on_sent));
 }
 
 }  // namespace pgsync::engine

@@ -10,6 +10,7 @@
 #include "rows/byte_buffer.h"
 #include "rows/encoder.h"
 #include "rows/json_rows.h"
+#include "rows/phoenix_encoder.h"
 #include "rows/row_text.h"
 
 namespace pgsync::engine {
@@ -42,5 +43,16 @@ std::unique_ptr<RowSender> SendJsonLines(const std::vector<const catalog::Column
 /// an empty text is quoted. In UTF-8.
 std::unique_ptr<RowSender> SendCsv(const std::vector<const catalog::Column*>& columns,
                                    core::ByteSink& sink, OnSent on_sent);
+
+/// The JSON objects that PhoenixKit reads, with commas between them: what stands in an array. No
+/// more than `page` of them, and more() then tells whether there was another row.
+class PhoenixSender : public RowSender {
+ public:
+  virtual uint64 rows() const = 0;
+  virtual bool more() const = 0;
+};
+std::unique_ptr<PhoenixSender> SendPhoenixRows(
+    const std::vector<rows::PhoenixEncoder::Request>& columns, rows::PhoenixForm form, uint64 page,
+    core::ByteSink& sink, OnSent on_sent);
 
 }  // namespace pgsync::engine

@@ -199,5 +199,44 @@ TEST(ParseJsonTest, KeepsTheBoundsOfInt64AndThePrecisionOfDoubles) {
   EXPECT_EQ(document[4].GetDouble(), 5e-324);
 }
 
+TEST(ParseJsonTest, KeepsTheDigitsOfNumbersWhereAsked) {
+  JsonLimits limits;
+  limits.exact_numbers = true;
+  const std::string text =
+      "[1.50,-0,1E-8,123456789012345678901234567890,18446744073709551615,-9223372036854775808,\"1."
+      "50\"]";
+  const JsonDocument document = ParseJson(text, "x", limits);
+  EXPECT_EQ(NumberToken(document[0]), "1.50");
+  EXPECT_EQ(NumberToken(document[1]), "-0");
+  EXPECT_EQ(NumberToken(document[2]), "1E-8");
+  EXPECT_EQ(NumberToken(document[3]), "123456789012345678901234567890");
+  EXPECT_EQ(document[4].GetUint64(), 18446744073709551615u);
+  EXPECT_EQ(document[5].GetInt64(), INT64_MIN);
+  EXPECT_EQ(NumberToken(document[6]), std::nullopt);
+  EXPECT_EQ(JsonWriter().Value(document).Take(), text);
+}
+
+TEST(ParseJsonTest, ANumberIsNoStringHoweverItIsKept) {
+  JsonLimits limits;
+  limits.exact_numbers = true;
+  const JsonDocument document = ParseJson("{\"n\":1.5,\"a\":[1.5]}", "x", limits);
+  const JsonObject object(document, "x");
+  EXPECT_EQ(StateOf([&] { object.String("n"); }), "08P01");
+  EXPECT_EQ(StateOf([&] { object.Strings("a"); }), "08P01");
+  EXPECT_EQ(StateOf([&] { object.Int("n"); }), "08P01");
+}
+
+TEST(JsonTextTest, TextThatBeginsLikeAKeptNumberIsAString) {
+  EXPECT_EQ(JsonWriter().String("\xff,1").Take(), "\"\xff,1\"");
+}
+
+TEST(JsonTextTest, KnowsUtf8) {
+  EXPECT_TRUE(IsUtf8(""));
+  EXPECT_TRUE(IsUtf8("a\xc3\xa4\xe2\x98\x83\xf0\x9f\x98\x80"));
+  EXPECT_TRUE(IsUtf8(Bytes("a\0b")));
+  for (const char* bytes : {"\xff", "\xc3", "a\xe2\x98", "\xed\xa0\x80", "\xc0\x80", "\x80"})
+    EXPECT_FALSE(IsUtf8(bytes)) << bytes;
+}
+
 }  // namespace
 }  // namespace pgsync::core

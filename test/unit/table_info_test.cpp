@@ -235,7 +235,7 @@ TEST(TableInfoTest, ReadsADefinitionInPhoenixKitsKeysAlone) {
   EXPECT_EQ(id.max_length, std::nullopt);
   EXPECT_EQ(id.precision, 64);
   EXPECT_EQ(id.scale, 0);
-  EXPECT_EQ(email.type, "character varying");
+  EXPECT_EQ(email.type, "character varying(160)");
   EXPECT_EQ(email.max_length, 160);
   EXPECT_EQ(email.default_expression, std::nullopt);
   // What PhoenixKit does not tell is not claimed.
