@@ -2,6 +2,7 @@
 #include "client/handles.h"
 #include "pg/settings.h"
 #include "server/launcher.h"
+#include "session/connection_session.h"
 #include "session/database_table.h"
 #include "session/session_lifetime.h"
 #include "session/shared_memory.h"
@@ -39,6 +40,7 @@ void _PG_init(void) {
   pgsync::pg::settings::define_settings();
   pgsync::session::register_session_callbacks();
   pgsync::session::register_database_callbacks();
+  pgsync::session::register_connection_callbacks();
   pgsync::client::register_handle_callbacks();
   pgsync::sql::install_discard_hook();
   if (!process_shared_preload_libraries_in_progress) return;

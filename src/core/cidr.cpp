@@ -77,6 +77,27 @@ bool Cidr::Contains(const IpAddress& address) const {
   return address.is_v4() == network_.is_v4() && address.Network(prefix_) == network_;
 }
 
+bool ListContains(std::string_view list, const IpAddress& address) {
+  for (const std::string& network : SplitList(list)) {
+    const auto cidr = Cidr::Parse(network);
+    if (cidr && cidr->Contains(address)) return true;
+  }
+  return false;
+}
+
+IpAddress ForwardedAddress(const IpAddress& socket, std::string_view forwarded,
+                           std::string_view trusted_proxies) {
+  IpAddress address = socket;
+  const std::vector<std::string> hops = SplitList(forwarded);
+  for (auto hop = hops.rbegin(); hop != hops.rend() && ListContains(trusted_proxies, address);
+       ++hop) {
+    const auto named = IpAddress::Parse(*hop);
+    if (!named) break;
+    address = *named;
+  }
+  return address;
+}
+
 std::vector<std::string> SplitList(std::string_view list) {
   std::vector<std::string> parts;
   while (!list.empty()) {

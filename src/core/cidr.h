@@ -46,6 +46,16 @@ class Cidr {
   int prefix_;
 };
 
+/// Whether one of the networks of a list, as in sync.allowed_clients, holds the address. What is no
+/// network holds none.
+bool ListContains(std::string_view list, const IpAddress& address);
+
+/// The address of a client that came through proxies: of `forwarded`, the X-Forwarded-For header,
+/// the last that is no trusted proxy's, as far as each one that named the next is trusted. What is
+/// no address ends the search.
+IpAddress ForwardedAddress(const IpAddress& socket, std::string_view forwarded,
+                           std::string_view trusted_proxies);
+
 /// Splits at commas and drops spaces around and empty parts.
 std::vector<std::string> SplitList(std::string_view list);
 

@@ -15,7 +15,8 @@ int HexDigit(char c) {
   return -1;
 }
 
-std::string Decode(std::string_view text) {
+// `plus`: what a plus sign stands for, which in a query is a space.
+std::string Decode(std::string_view text, char plus) {
   std::string out;
   for (size_t i = 0; i < text.size(); i++) {
     if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
@@ -23,7 +24,7 @@ std::string Decode(std::string_view text) {
       out.push_back(static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])));
       i += 2;
     } else {
-      out.push_back(text[i] == '+' ? ' ' : text[i]);
+      out.push_back(text[i] == '+' ? plus : text[i]);
     }
   }
   return out;
@@ -61,9 +62,9 @@ HttpTarget HttpTarget::Parse(const std::string& target) {
     rest = amp == std::string_view::npos ? std::string_view() : rest.substr(amp + 1);
     const size_t equals = pair.find('=');
     if (pair.empty()) continue;
-    out.query.emplace_back(Decode(pair.substr(0, equals)), equals == std::string_view::npos
-                                                               ? std::string()
-                                                               : Decode(pair.substr(equals + 1)));
+    out.query.emplace_back(
+        Decode(pair.substr(0, equals), ' '),
+        equals == std::string_view::npos ? std::string() : Decode(pair.substr(equals + 1), ' '));
   }
   return out;
 }
@@ -73,6 +74,12 @@ std::optional<std::string> HttpTarget::Find(std::string_view name) const {
     if (key == name) return value;
   }
   return std::nullopt;
+}
+
+std::string FirstSegment(std::string_view path) {
+  if (path.empty() || path.front() != '/') return std::string();
+  path.remove_prefix(1);
+  return Decode(path.substr(0, path.find('/')), '+');
 }
 
 std::string EncodeQueryValue(std::string_view value) {

@@ -38,6 +38,9 @@ struct HttpTarget {
   std::optional<std::string> Find(std::string_view name) const;
 };
 
+/// The first segment of a path that begins with a slash, decoded; empty where there is none.
+std::string FirstSegment(std::string_view path);
+
 /// Percent-encodes everything but unreserved characters.
 std::string EncodeQueryValue(std::string_view value);
 

@@ -14,6 +14,7 @@ namespace pgsync::pg::settings {
 
 int port = 5480;
 char* listen_addresses;
+char* database;
 char* databases;
 int max_connections = 4;
 int max_pending = 2;
@@ -30,6 +31,7 @@ char* ssl_cert_file;
 char* ssl_key_file;
 char* ssl_ca_file;
 char* allowed_clients;
+char* trusted_proxies;
 char* allowed_peers;
 bool allow_insecure = false;
 bool report_progress = false;
@@ -115,6 +117,9 @@ void define_listener_settings() {
 }
 
 void define_server_settings() {
+  define_string("sync.database",
+                "Database of peers that come with a token and whose URL names none.", nullptr,
+                &database, "postgres", PGC_SIGHUP, 0, nullptr);
   define_string("sync.databases", "Databases whose tables can be shared.",
                 "A list of names; \"*\" is all databases.", &databases, "*", PGC_SIGHUP,
                 GUC_LIST_INPUT, nullptr);
@@ -154,6 +159,10 @@ void define_server_settings() {
   define_string("sync.allowed_clients", "Addresses and networks from which peers may connect.",
                 "An empty string is all of them.", &allowed_clients, "", PGC_SIGHUP, GUC_LIST_INPUT,
                 check_cidr_list);
+  define_string("sync.trusted_proxies",
+                "Proxies whose word is taken for the address of a peer (X-Forwarded-For).",
+                "A list of addresses and networks; an empty string is none.", &trusted_proxies, "",
+                PGC_SIGHUP, GUC_LIST_INPUT, check_cidr_list);
   define_int("sync.max_message_size",
              "Largest request or reply that is not a stream of rows "
              "(64 kB to 1 GB).",

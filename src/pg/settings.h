@@ -10,7 +10,9 @@ enum class Ssl { kAsServer, kOn, kOff, kRequire };
 // What the values mean, and their ranges, stands with their definitions.
 extern int port;
 extern char* listen_addresses;
+extern char* database;
 extern char* databases;
+extern char* trusted_proxies;
 extern int max_connections;
 extern int max_pending;
 extern int queue_timeout_ms;

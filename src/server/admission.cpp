@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
+#include "server/guess_guard.h"
 #include "server/log.h"
 #include "server/worker_exit.h"
 #include "session/database_table.h"
@@ -24,17 +25,37 @@ namespace settings = pg::settings;
 namespace sqlstate = core::sqlstate;
 
 namespace {
-// After a wrong code or ticket, whatever is wrong with it.
+// Of those who have not guessed wrong.
 constexpr std::chrono::milliseconds kRefusalDelay{1000};
 }  // namespace
 
 void Admission::RefuseStranger(const char* reason) {
-  LogPeer("refused", {{"peer", exit_state.peer}, {"reason", reason}});
-  pg::Sleep(kRefusalDelay);
+  AfterWrongGuess(peer_address_, reason);
+  RaiseInvalidCode();
+}
+
+void Admission::RaiseInvalidCode() {
   http_.set_last();
   throw Error(sqlstate::kInvalidAuthorization, "invalid_code")
       .WithDetail("The code or ticket is unknown, used up or of no use now.")
       .WithHint("Ask for a new code: it can be used once, while its session lasts.");
+}
+
+// What comes now is counted if it is wrong, and not looked at if too much was.
+void Admission::BeginGuess(const net::HttpRequest& request) {
+  peer_address_ = AddressOf(request);
+  try {
+    BeforeGuess(peer_address_);
+  } catch (const Error&) {
+    http_.set_last();
+    throw;
+  }
+}
+
+core::IpAddress Admission::AddressOf(const net::HttpRequest& request) const {
+  return core::ForwardedAddress(socket_address_,
+                                net::FindHeader(request.headers, "X-Forwarded-For").value_or(""),
+                                settings::trusted_proxies);
 }
 
 // Spends a code. What can be looked at without spending it comes first.
@@ -45,6 +66,7 @@ void Admission::Connect(net::HttpRequest& request) {
   }
   const core::JsonDocument document = core::ParseJson(request.body, "request", {kStrangerLimit, 8});
   const core::JsonObject json(document, "request");
+  BeginGuess(request);
   if (json.Has("token")) RefuseStranger("unknown token");
   const std::string code = json.String("code");
   const auto database = session::DatabaseOfPendingCode(code);
@@ -71,6 +93,7 @@ void Admission::Connect(net::HttpRequest& request) {
   const session::SpendResult result = session::SpendCode(code, ticket_hash_, &session);
   if (result == session::SpendResult::kAlreadyUsed) {
     if (database) session::DemotePeer();
+    // Not a guess: whoever asks has the code, if too late.
     LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "code already used"}});
     pg::Sleep(kRefusalDelay);
     http_.set_last();
@@ -104,7 +127,12 @@ void Admission::Authenticate(const net::HttpRequest& request) {
     if (core::ConstantTimeEqual(hash, ticket_hash_)) return;
     RefuseStranger("wrong ticket");
   }
-  if (hash.empty()) RefuseStranger("no ticket");
+  BeginGuess(request);
+  if (hash.empty()) {
+    LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "no ticket"}});
+    pg::Sleep(kRefusalDelay);
+    RaiseInvalidCode();
+  }
   const auto session = session::FindByTicket(hash);
   if (!session) RefuseStranger("unknown ticket");
   if (!session::PromotePeer()) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/cidr.h"
 #include "net/http_server.h"
 #include "server/served_database.h"
 
@@ -15,8 +16,10 @@ inline constexpr size_t kStrangerLimit = 16 * 1024;
 
 class Admission {
  public:
-  Admission(net::HttpServerConnection& http, const net::Stream& stream)
-      : http_(http), stream_(stream) {}
+  /// `address`: that of the socket.
+  Admission(net::HttpServerConnection& http, const net::Stream& stream,
+            const core::IpAddress& address)
+      : http_(http), stream_(stream), socket_address_(address) {}
 
   /// Answers the request that brings a code. Raises why the peer is not let in.
   void Connect(net::HttpRequest& request);
@@ -28,11 +31,16 @@ class Admission {
   ServedDatabase* database() const { return database_.get(); }
 
  private:
+  core::IpAddress AddressOf(const net::HttpRequest& request) const;
+  void BeginGuess(const net::HttpRequest& request);
   void Admit(const session::Session& session);
-  void RefuseStranger(const char* reason);
+  [[noreturn]] void RefuseStranger(const char* reason);
+  [[noreturn]] void RaiseInvalidCode();
 
   net::HttpServerConnection& http_;
   const net::Stream& stream_;
+  core::IpAddress socket_address_;
+  core::IpAddress peer_address_;  // of the request at hand
   std::unique_ptr<ServedDatabase> database_;
   std::string ticket_hash_;
 };

@@ -24,7 +24,7 @@ struct RawName {
 
 }  // namespace
 
-std::vector<DatabaseName> ListDatabases() {
+std::vector<session::NamedDatabase> ListDatabases() {
   struct {
     RawName* entries;
     int count;
@@ -56,7 +56,7 @@ std::vector<DatabaseName> ListDatabases() {
     MemoryContextSwitchTo(caller);
     return list;
   });
-  std::vector<DatabaseName> databases;
+  std::vector<session::NamedDatabase> databases;
   for (int i = 0; i < found.count; i++)
     databases.push_back({found.entries[i].oid, found.entries[i].name});
   if (found.entries != nullptr) pfree(found.entries);

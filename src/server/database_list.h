@@ -1,19 +1,13 @@
 // The databases of this cluster, for processes that are connected to none.
 #pragma once
 
-#include <string>
 #include <vector>
 
-#include "pg/guard.h"
+#include "session/database_table.h"
 
 namespace pgsync::server {
 
-struct DatabaseName {
-  Oid oid;
-  std::string name;
-};
-
 /// All that can be connected to, but for templates.
-std::vector<DatabaseName> ListDatabases();
+std::vector<session::NamedDatabase> ListDatabases();
 
 }  // namespace pgsync::server

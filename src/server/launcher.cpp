@@ -146,15 +146,8 @@ void Launcher::AcceptPeers(int listener) {
     if (accepted.socket.get() < 0) return;
     Waiting peer{std::move(accepted.socket), accepted.address, accepted.port,
                  Clock::now() + seconds(settings::authentication_timeout_s)};
-    bool allowed = true;
-    const auto networks = core::SplitList(settings::allowed_clients);
-    if (!networks.empty()) {
-      allowed = std::any_of(networks.begin(), networks.end(), [&](const std::string& network) {
-        const auto cidr = core::Cidr::Parse(network);
-        return cidr && cidr->Contains(peer.address);
-      });
-    }
-    if (!allowed) {
+    if (!core::SplitList(settings::allowed_clients).empty() &&
+        !core::ListContains(settings::allowed_clients, peer.address)) {
       Refuse(peer, "address is not in sync.allowed_clients", false);
       continue;
     }
@@ -378,7 +371,7 @@ void Launcher::Run() {
   bool reloaded = false;
   for (;;) {
     const long session_wait = pg::Call([] { return session::reap_sessions(); });
-    probes_.Run(reloaded);
+    probes_.Run(session::TakeDatabasesAsked() || reloaded);
     writers_.Run();
     reloaded = WaitForEvents(events, TimeToNext(session_wait));
     epoll_event ready[32];

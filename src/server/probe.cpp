@@ -51,10 +51,9 @@ void ProbeDatabase() {
 }  // namespace
 
 void ProbeSchedule::FillQueue() {
-  std::vector<Oid> existing;
+  const std::vector<session::NamedDatabase> existing = ListDatabases();
   queue_.clear();
-  for (const DatabaseName& database : ListDatabases()) {
-    existing.push_back(database.oid);
+  for (const session::NamedDatabase& database : existing) {
     if (pg::settings::DatabaseServed(database.name.c_str())) queue_.push_back(database.oid);
   }
   session::KeepDatabases(existing);

@@ -18,6 +18,7 @@
 #include "server/log.h"
 #include "server/native_routes.h"
 #include "server/peer_watch.h"
+#include "server/refusal.h"
 #include "server/worker_exit.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
@@ -65,7 +66,7 @@ class Worker {
   NextRequest ReadPushRequest();
   bool SkipRest();
   void Disconnect();
-  void RespondError(const Error& error, int status);
+  void RespondError(const Error& error, int status, net::HttpHeaders headers = {});
   void LogEnd(const char* result);
   ServedDatabase* database() const { return admission_ ? admission_->database() : nullptr; }
   bool IsLocal() const { return peer_address_.IsLoopback(); }
@@ -130,7 +131,7 @@ void Worker::OpenStream() {
     stream_ = net::MakePlainStream(std::move(socket_), waiter_);
   }
   http_ = std::make_unique<net::HttpServerConnection>(*stream_);
-  admission_ = std::make_unique<Admission>(*http_, *stream_);
+  admission_ = std::make_unique<Admission>(*http_, *stream_, peer_address_);
 }
 
 void Worker::Run() {
@@ -204,6 +205,9 @@ bool Worker::ServeRequest() {
     RespondError(error, error.status());
   } catch (const core::TimeoutError&) {
     throw;
+  } catch (const Refused& error) {
+    if (http_->in_stream()) throw;
+    RespondError(error, error.status(), error.headers());
   } catch (const Error& error) {
     if (error.state() == sqlstate::kConnectionLost || http_->in_stream()) throw;
     RespondError(error, core::HttpStatusOf(error.state()));
@@ -216,9 +220,10 @@ bool Worker::ServeRequest() {
   return http_->keep_alive() && SkipRest();
 }
 
-void Worker::RespondError(const Error& error, int status) {
+void Worker::RespondError(const Error& error, int status, net::HttpHeaders headers) {
   net::HttpResponse response;
   response.status = status;
+  response.headers = std::move(headers);
   response.body = pg::ErrorForWire(error).ToJson();
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   http_->Respond(response);

@@ -172,9 +172,9 @@ void WriterSchedule::Run() {
   if (due.empty() || running_.size() >= kMaxWriters) return;
   const auto databases = ListDatabases();
   for (const session::WaitingEntries& entries : due) {
-    const bool exists =
-        std::any_of(databases.begin(), databases.end(),
-                    [&](const DatabaseName& name) { return name.oid == entries.database; });
+    const bool exists = std::any_of(
+        databases.begin(), databases.end(),
+        [&](const session::NamedDatabase& name) { return name.oid == entries.database; });
     if (!exists) {
       session::DropEntries(entries.database);
       failing_.erase(entries.database);

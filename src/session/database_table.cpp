@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/shared_memory.h"
 
 extern "C" {
 #include "access/xact.h"
+#include "commands/dbcommands.h"
 }
 
 namespace pgsync::session {
@@ -18,6 +20,7 @@ constexpr int kDatabases = 1024;
 struct DatabaseSlot {
   Oid oid;  // InvalidOid: free
   int state;
+  char name[NAMEDATALEN];  // empty: not known
 };
 
 DatabaseSlot* slots = nullptr;
@@ -31,16 +34,32 @@ struct PendingState {
 constexpr int kMaxPending = 16;
 PendingState pending[kMaxPending];
 int pending_count = 0;
+char own_name[NAMEDATALEN];  // of the current database, while something is pending
 
 LWLock* lock() {
   return LockOf(SharedTable::kDatabases);
+}
+
+// The slot of a database, or a free one made its; null where there is no room. Under the exclusive
+// lock.
+DatabaseSlot* place_of(Oid database) {
+  DatabaseSlot* free = nullptr;
+  for (int i = 0; i < kDatabases; i++) {
+    if (slots[i].oid == database) return &slots[i];
+    if (free == nullptr && !OidIsValid(slots[i].oid)) free = &slots[i];
+  }
+  if (free == nullptr) return nullptr;
+  free->oid = database;
+  free->state = static_cast<int>(DatabaseState::kUnknown);
+  free->name[0] = '\0';
+  return free;
 }
 
 void at_transaction_end(XactEvent event, void*) {
   if (pending_count == 0) return;
   if (event == XACT_EVENT_COMMIT) {
     const DatabaseState state = pending[pending_count - 1].state;
-    note_database_state(MyDatabaseId, state);
+    note_database_state(MyDatabaseId, state, own_name);
     if (state != DatabaseState::kEnabled) terminate_database_peers(MyDatabaseId);
   }
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending_count = 0;
@@ -86,25 +105,17 @@ DatabaseState GetDatabaseState(Oid database) {
   });
 }
 
-void note_database_state(Oid database, DatabaseState state) noexcept {
+void note_database_state(Oid database, DatabaseState state, const char* name) noexcept {
   if (!SharedMemoryAttached()) return;
   LWLockAcquire(lock(), LW_EXCLUSIVE);
-  DatabaseSlot* target = nullptr;
-  for (int i = 0; i < kDatabases; i++) {
-    if (slots[i].oid == database) {
-      target = &slots[i];
-      break;
-    }
-    if (target == nullptr && slots[i].oid == InvalidOid) target = &slots[i];
-  }
-  if (target != nullptr) {
-    target->oid = database;
+  if (DatabaseSlot* target = place_of(database)) {
     target->state = static_cast<int>(state);
+    if (name != nullptr) strlcpy(target->name, name, sizeof(target->name));
   }
   LWLockRelease(lock());
 }
 
-void KeepDatabases(const std::vector<Oid>& existing) {
+void KeepDatabases(const std::vector<NamedDatabase>& existing) {
   for (int i = 0; i < kDatabases; i++) {
     const Oid oid = pg::Call([&] {
       LWLockAcquire(lock(), LW_SHARED);
@@ -112,19 +123,54 @@ void KeepDatabases(const std::vector<Oid>& existing) {
       LWLockRelease(lock());
       return found;
     });
-    if (!OidIsValid(oid) || std::find(existing.begin(), existing.end(), oid) != existing.end()) {
-      continue;
-    }
+    const bool exists =
+        std::any_of(existing.begin(), existing.end(),
+                    [&](const NamedDatabase& database) { return database.oid == oid; });
+    if (!OidIsValid(oid) || exists) continue;
     pg::Call([&] {
       LWLockAcquire(lock(), LW_EXCLUSIVE);
       if (slots[i].oid == oid) slots[i].oid = InvalidOid;
       LWLockRelease(lock());
     });
   }
+  for (const NamedDatabase& database : existing)
+    NoteDatabaseName(database.oid, database.name);
+}
+
+void NoteDatabaseName(Oid database, const std::string& name) {
+  pg::Call([&] {
+    LWLockAcquire(lock(), LW_EXCLUSIVE);
+    if (DatabaseSlot* slot = place_of(database)) {
+      strlcpy(slot->name, name.c_str(), sizeof(slot->name));
+    }
+    LWLockRelease(lock());
+  });
+}
+
+std::optional<Oid> FindDatabase(const std::string& name) {
+  if (!SharedMemoryAttached() || name.empty()) return std::nullopt;
+  const Oid database = pg::Call([&] {
+    Oid found = InvalidOid;
+    LWLockAcquire(lock(), LW_SHARED);
+    for (int i = 0; i < kDatabases; i++) {
+      if (OidIsValid(slots[i].oid) && strcmp(slots[i].name, name.c_str()) == 0) {
+        found = slots[i].oid;
+      }
+    }
+    LWLockRelease(lock());
+    return found;
+  });
+  if (OidIsValid(database)) return database;
+  ask_for_databases();
+  return std::nullopt;
 }
 
 void PublishAtCommit(DatabaseState state) {
-  const int level = pg::Call([] { return GetCurrentTransactionNestLevel(); });
+  const int level = pg::Call([] {
+    const char* name = get_database_name(MyDatabaseId);
+    strlcpy(own_name, name != nullptr ? name : "", sizeof(own_name));
+    return GetCurrentTransactionNestLevel();
+  });
   if (pending_count > 0 && pending[pending_count - 1].level == level) pending_count--;
   if (pending_count == kMaxPending) {
     throw core::Error(core::sqlstate::kTooLarge,

@@ -2,6 +2,8 @@
 // without a connection to the database being opened to find out.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "pg/guard.h"
@@ -12,10 +14,20 @@ enum class DatabaseState { kUnknown, kNotInstalled, kDisabled, kCopied, kEnabled
 
 /// As far as is known; kUnknown where no probe has looked yet.
 DatabaseState GetDatabaseState(Oid database);
-/// Raises nothing: also called at commit. A database that finds no room stays unknown.
-void note_database_state(Oid database, DatabaseState state) noexcept;
-/// Forgets databases that are not in the list.
-void KeepDatabases(const std::vector<Oid>& existing);
+/// Raises nothing: also called at commit. A database that finds no room stays unknown. `name` may
+/// be null where it is known already.
+void note_database_state(Oid database, DatabaseState state, const char* name = nullptr) noexcept;
+
+struct NamedDatabase {
+  Oid oid;
+  std::string name;
+};
+/// Notes the names, and forgets databases that are not in the list.
+void KeepDatabases(const std::vector<NamedDatabase>& existing);
+void NoteDatabaseName(Oid database, const std::string& name);
+/// The database of that name, as far as is known: whoever connects to it has to look whether that
+/// is its name still. For one that is not found the launcher is asked to look again.
+std::optional<Oid> FindDatabase(const std::string& name);
 
 /// Remembers the state that this transaction has given the current database; told to all at COMMIT,
 /// dropped at ROLLBACK. With anything but kEnabled the peers of the database are then ended.

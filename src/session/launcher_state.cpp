@@ -11,6 +11,7 @@ extern "C" {
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
+#include "utils/timestamp.h"
 }
 
 namespace pgsync::session {
@@ -21,9 +22,13 @@ struct LauncherState {
   int pid;
   int listening;
   Latch* latch;  // in shared memory: valid in every process
+  bool databases_asked;
+  TimestampTz databases_asked_at;
 };
 
 LauncherState* state = nullptr;
+
+constexpr int kAskAgainMs = 10000;
 
 void leave_launcher(int, Datum) {
   LWLockAcquire(LockOf(SharedTable::kLauncher), LW_EXCLUSIVE);
@@ -75,6 +80,28 @@ LauncherInfo GetLauncherInfo() {
     LWLockRelease(LockOf(SharedTable::kLauncher));
   });
   return info;
+}
+
+void ask_for_databases() noexcept {
+  const TimestampTz now = GetCurrentTimestamp();
+  LWLockAcquire(LockOf(SharedTable::kLauncher), LW_EXCLUSIVE);
+  const bool due = TimestampDifferenceExceeds(state->databases_asked_at, now, kAskAgainMs);
+  if (due) {
+    state->databases_asked = true;
+    state->databases_asked_at = now;
+  }
+  LWLockRelease(LockOf(SharedTable::kLauncher));
+  if (due) wake_launcher();
+}
+
+bool TakeDatabasesAsked() {
+  return pg::Call([] {
+    LWLockAcquire(LockOf(SharedTable::kLauncher), LW_EXCLUSIVE);
+    const bool asked = state->databases_asked;
+    state->databases_asked = false;
+    LWLockRelease(LockOf(SharedTable::kLauncher));
+    return asked;
+  });
 }
 
 void wake_launcher() noexcept {

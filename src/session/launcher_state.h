@@ -21,6 +21,11 @@ void SetListenState(ListenState state);
 LauncherInfo GetLauncherInfo();
 /// Sets the launcher's latch. Raises nothing.
 void wake_launcher() noexcept;
+/// Asks the launcher to look which databases there are, and into each; not more than once in ten
+/// seconds, for strangers can make it happen. Raises nothing.
+void ask_for_databases() noexcept;
+/// For the launcher: whether it was asked since the last time.
+bool TakeDatabasesAsked();
 /// Raises 55000 unless sync is preloaded and its launcher runs.
 void RequireLauncher();
 

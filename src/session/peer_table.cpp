@@ -6,6 +6,7 @@
 
 #include "pg/settings.h"
 #include "session/shared_memory.h"
+#include "session/writer_queue.h"
 
 extern "C" {
 #include "storage/ipc.h"
@@ -34,6 +35,7 @@ struct PeerSlot {
   Oid database;
   SessionId session;
   char code[16];
+  char connection[kUuidTextSize];
   char activity[kActivitySize];
   TimestampTz snapshot_at;
   TimestampTz connected_at;
@@ -83,6 +85,7 @@ Peer CopyOf(int i, const PeerSlot& slot, uint64 bytes) {
   peer.database = slot.database;
   peer.session = slot.session;
   peer.code = slot.code;
+  peer.connection = slot.connection;
   peer.activity = slot.activity;
   peer.snapshot_at = slot.snapshot_at;
   peer.connected_at = slot.connected_at;
@@ -132,7 +135,7 @@ std::optional<int> ReservePeer(const std::string& address, int port, const std::
       slot.port = port;
       slot.role = slot.database = InvalidOid;
       slot.session = SessionId();
-      slot.code[0] = slot.activity[0] = '\0';
+      slot.code[0] = slot.connection[0] = slot.activity[0] = '\0';
       slot.snapshot_at = 0;
       slot.connected_at = GetCurrentTimestamp();
       pg_atomic_write_u64(&slot.bytes, 0);
@@ -222,6 +225,18 @@ void NotePeerSession(const Session& session) {
     slot.database = session.database;
     slot.session = session.id;
     copy_text(slot.code, sizeof(slot.code), session.code.c_str());
+    copy_text(slot.connection, sizeof(slot.connection), session.connection.c_str());
+    LWLockRelease(lock());
+  });
+}
+
+void NotePeerConnection(const std::string& connection, Oid role) {
+  pg::Call([&] {
+    LWLockAcquire(lock(), LW_EXCLUSIVE);
+    PeerSlot& slot = slots[my_slot];
+    slot.role = role;
+    slot.database = MyDatabaseId;
+    copy_text(slot.connection, sizeof(slot.connection), connection.c_str());
     LWLockRelease(lock());
   });
 }
@@ -281,6 +296,19 @@ void terminate_session_peers(const SessionId& id) noexcept {
   LWLockAcquire(lock(), LW_SHARED);
   for (int i = 0; i < slot_count; i++) {
     if (slots[i].state == static_cast<int>(PeerState::kServing) && slots[i].session == id) {
+      terminate_slot(slots[i]);
+    }
+  }
+  LWLockRelease(lock());
+}
+
+// Also of those that are not admitted yet: they have been told apart by their token.
+void terminate_connection_peers(const char* connection) noexcept {
+  if (!SharedMemoryAttached()) return;
+  LWLockAcquire(lock(), LW_SHARED);
+  for (int i = 0; i < slot_count; i++) {
+    if (slots[i].state != static_cast<int>(PeerState::kFree) && slots[i].database == MyDatabaseId &&
+        slots[i].connection[0] != '\0' && strcmp(slots[i].connection, connection) == 0) {
       terminate_slot(slots[i]);
     }
   }

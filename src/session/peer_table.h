@@ -29,6 +29,7 @@ struct Peer {
   Oid database = InvalidOid;
   SessionId session;
   std::string code;
+  std::string connection;  ///< uuid of the connection whose token the peer has come with
   std::string activity;
   int64 snapshot_at = 0;  // TimestampTz; 0: none
   int64 connected_at = 0;
@@ -58,6 +59,10 @@ bool PromotePeer();
 void DemotePeer();
 /// Tells whose session the peer has come with.
 void NotePeerSession(const Session& session);
+/// Tells that the peer acts for a connection of the current database, as that role, without a
+/// session: from before the connection's row is read, so that whoever ends it finds this worker.
+/// Empty: not any more.
+void NotePeerConnection(const std::string& connection, Oid role);
 /// Counts the other peers with that role or in that database.
 int CountServing(Oid role, Oid database);
 void SetPeerActivity(const char* activity);
@@ -69,6 +74,8 @@ void add_peer_bytes(uint64 bytes) noexcept;
 std::vector<Peer> ListPeers();
 /// Ends the workers of a session's peers. Raises nothing.
 void terminate_session_peers(const SessionId& id) noexcept;
+/// Ends the workers that act for a connection of the current database. Raises nothing.
+void terminate_connection_peers(const char* connection) noexcept;
 /// Ends one worker. False if there is none with that pid.
 bool TerminatePeer(int pid);
 /// Ends the workers that serve a database.

@@ -24,7 +24,7 @@ SpendResult SpendCode(const std::string& code, const std::string& ticket_hash, S
     LWLockAcquire(session_lock(), LW_EXCLUSIVE);
     for (int i = 0; i < session_slot_count; i++) {
       SessionSlot& slot = session_slots[i];
-      if (!slot.in_use || strcmp(slot.code, code.c_str()) != 0) continue;
+      if (!has_code(slot, code.c_str())) continue;
       const auto status = static_cast<SessionStatus>(slot.status);
       if (status == SessionStatus::kUncommitted || over(slot, now)) continue;
       if (status != SessionStatus::kPending) {
@@ -89,8 +89,7 @@ std::optional<Oid> DatabaseOfPendingCode(const std::string& code) {
     const TimestampTz now = GetCurrentTimestamp();
     LWLockAcquire(session_lock(), LW_SHARED);
     for (int i = 0; i < session_slot_count; i++) {
-      if (session_slots[i].in_use && !over(session_slots[i], now) &&
-          strcmp(session_slots[i].code, code.c_str()) == 0 &&
+      if (has_code(session_slots[i], code.c_str()) && !over(session_slots[i], now) &&
           session_slots[i].status == static_cast<int>(SessionStatus::kPending)) {
         found = session_slots[i].database;
       }
@@ -132,6 +131,7 @@ void end_connection(const SessionId& id, bool completed) noexcept {
         waits = true;
       }
     }
+    if (slot->connection[0] != '\0' && !waits) free_slot(*slot);  // nobody can ask for it any more
   }
   LWLockRelease(session_lock());
   if (waits) wake_launcher();

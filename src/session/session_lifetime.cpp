@@ -145,6 +145,7 @@ long reap_sessions() {
           slot.status = static_cast<int>(SessionStatus::kFailed);
           slot.has_ticket = false;
           slot.fails_at = 0;
+          if (slot.connection[0] != '\0') free_slot(slot);
         }
         for (TimestampTz at : {slot.expires_at, slot.fails_at}) {
           if (at != 0 && (next == 0 || at < next)) next = at;

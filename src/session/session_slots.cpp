@@ -9,10 +9,45 @@ namespace settings = pg::settings;
 SessionSlot* session_slots = nullptr;
 int session_slot_count = 0;
 
+namespace {
+
+// A session that has ended can still be looked at until its time is over, but not in the place of a
+// new one. Returns its index, -1 where all sessions are of use yet.
+int oldest_ended() {
+  int oldest = -1;
+  for (int i = 0; i < session_slot_count; i++) {
+    const auto status = static_cast<SessionStatus>(session_slots[i].status);
+    if (session_slots[i].connected ||
+        (status != SessionStatus::kCompleted && status != SessionStatus::kFailed)) {
+      continue;
+    }
+    if (oldest < 0 || session_slots[i].created_at < session_slots[oldest].created_at) oldest = i;
+  }
+  return oldest;
+}
+
+}  // namespace
+
 SessionSlot* slot_of(const SessionId& id) {
   if (id.slot < 0 || id.slot >= session_slot_count) return nullptr;
   SessionSlot& slot = session_slots[id.slot];
   return slot.in_use && slot.generation == id.generation ? &slot : nullptr;
+}
+
+int take_free_slot() {
+  int taken = -1;
+  for (int i = 0; i < session_slot_count && taken < 0; i++) {
+    if (!session_slots[i].in_use) taken = i;
+  }
+  if (taken < 0) taken = oldest_ended();
+  if (taken < 0) return -1;
+  SessionSlot& slot = session_slots[taken];
+  if (slot.in_use) free_slot(slot);
+  const uint32 generation = slot.generation;
+  memset(&slot, 0, sizeof(slot));
+  slot.in_use = true;
+  slot.generation = generation;
+  return taken;
 }
 
 void free_slot(SessionSlot& slot) {
@@ -25,6 +60,7 @@ Session FromSlot(int index, const SessionSlot& slot) {
   Session session;
   session.id = {index, slot.generation};
   session.code = slot.code;
+  session.connection = slot.connection;
   session.direction = static_cast<Direction>(slot.direction);
   session.status = static_cast<SessionStatus>(slot.status);
   session.role = slot.role;

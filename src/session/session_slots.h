@@ -4,6 +4,7 @@
 #include "core/code.h"
 #include "session/session_table.h"
 #include "session/shared_memory.h"
+#include "session/writer_queue.h"
 
 namespace pgsync::session {
 
@@ -14,7 +15,8 @@ struct SessionSlot {
   uint32 generation;
   int status;
   int direction;
-  char code[core::kCodeLength + 1];
+  char code[core::kCodeLength + 1];  // empty: the peer has come with a connection's token
+  char connection[kUuidTextSize];    // its uuid; empty: the peer comes with a code
   Oid role;
   Oid database;
   int owner_pid;     // 0: by ttl
@@ -46,8 +48,16 @@ inline LWLock* session_lock() {
 
 /// The slot of a session, null where that is gone. Under the lock.
 SessionSlot* slot_of(const SessionId& id);
+/// Takes a slot for a new session, all zero but for what names it: a free one, or that of the
+/// oldest session that has ended. Returns its index; -1 where all sessions are of use yet. Under
+/// the exclusive lock.
+int take_free_slot();
 /// Ends a session. Under the exclusive lock.
 void free_slot(SessionSlot& slot);
+/// Whether that is the session of a code: one of a connection has none, also not the empty one.
+inline bool has_code(const SessionSlot& slot, const char* code) {
+  return slot.in_use && slot.connection[0] == '\0' && strcmp(slot.code, code) == 0;
+}
 /// Visible to nobody any more, whether or not it was cleared away yet.
 inline bool over(const SessionSlot& slot, TimestampTz now) {
   return slot.expires_at != 0 && slot.expires_at <= now;

@@ -25,22 +25,6 @@ namespace sqlstate = core::sqlstate;
 
 namespace {
 
-// A session that has ended can still be looked at until its time is over, but not in the place of a
-// new one. Returns the slot, -1 where all sessions are of use yet.
-int free_oldest_ended() {
-  int oldest = -1;
-  for (int i = 0; i < session_slot_count; i++) {
-    const auto status = static_cast<SessionStatus>(session_slots[i].status);
-    if (session_slots[i].connected ||
-        (status != SessionStatus::kCompleted && status != SessionStatus::kFailed)) {
-      continue;
-    }
-    if (oldest < 0 || session_slots[i].created_at < session_slots[oldest].created_at) oldest = i;
-  }
-  if (oldest >= 0) free_slot(session_slots[oldest]);
-  return oldest;
-}
-
 // Runs `change` on the slot of a code that the current user may use, under the exclusive lock, and
 // returns a copy of the slot as it is then. `change` is part of the leaf.
 template <typename Change>
@@ -56,8 +40,7 @@ Session WithOwnSession(const std::string& code, Change change) {
     // first, then look again.
     LWLockAcquire(session_lock(), LW_SHARED);
     for (int i = 0; i < session_slot_count; i++) {
-      if (session_slots[i].in_use && session_slots[i].database == MyDatabaseId &&
-          strcmp(session_slots[i].code, code.c_str()) == 0 &&
+      if (has_code(session_slots[i], code.c_str()) && session_slots[i].database == MyDatabaseId &&
           !over(session_slots[i], GetCurrentTimestamp())) {
         index = i;
         role = session_slots[i].role;
@@ -68,7 +51,7 @@ Session WithOwnSession(const std::string& code, Change change) {
     if (!superuser_asks && !is_member_of_role(user, role)) return -1;
     LWLockAcquire(session_lock(), LW_EXCLUSIVE);
     SessionSlot& slot = session_slots[index];
-    const bool same = slot.in_use && strcmp(slot.code, code.c_str()) == 0;
+    const bool same = has_code(slot, code.c_str());
     if (same) {
       change(slot);
       memcpy(copy.get(), &slot, sizeof(slot));
@@ -130,21 +113,14 @@ Session CreateSession(const NewSession& request) {
       const int owner_pid = request.ttl_ms ? 0 : request.owner_pid.value_or(MyProcPid);
       const PGPROC* owner = owner_pid != 0 ? BackendPidGetProc(owner_pid) : nullptr;
       const TimestampTz now = GetCurrentTimestamp();
-      int free = -1;
       bool clash = false;
       LWLockAcquire(session_lock(), LW_EXCLUSIVE);
       for (int i = 0; i < session_slot_count; i++) {
-        if (!session_slots[i].in_use && free < 0) free = i;
-        if (session_slots[i].in_use && strcmp(session_slots[i].code, code.c_str()) == 0)
-          clash = true;
+        if (has_code(session_slots[i], code.c_str())) clash = true;
       }
-      if (free < 0) free = free_oldest_ended();
-      if (free >= 0 && !clash) {
+      const int free = clash ? -1 : take_free_slot();
+      if (free >= 0) {
         SessionSlot& slot = session_slots[free];
-        const uint32 generation = slot.generation;
-        memset(&slot, 0, sizeof(slot));
-        slot.in_use = true;
-        slot.generation = generation;
         slot.status = static_cast<int>(SessionStatus::kUncommitted);
         slot.direction = static_cast<int>(request.direction);
         strlcpy(slot.code, code.c_str(), sizeof(slot.code));
@@ -160,10 +136,10 @@ Session CreateSession(const NewSession& request) {
         slot.expires_at = request.ttl_ms ? now + *request.ttl_ms * 1000 : 0;
         slot.limits = request.limits;
         strlcpy(slot.metadata, request.metadata.c_str(), sizeof(slot.metadata));
-        id = {free, generation};
+        id = {free, slot.generation};
       }
       LWLockRelease(session_lock());
-      if (free >= 0 && !clash) note_made_session(id);
+      if (free >= 0) note_made_session(id);
       return clash ? 1 : free < 0 ? 2 : 0;
     });
     if (result == 1) continue;
@@ -189,7 +165,7 @@ std::vector<Session> ListOwnSessions() {
       LWLockAcquire(session_lock(), LW_SHARED);
       memcpy(copy.get(), &session_slots[i], sizeof(SessionSlot));
       LWLockRelease(session_lock());
-      return copy->in_use && copy->database == MyDatabaseId &&
+      return copy->in_use && copy->connection[0] == '\0' && copy->database == MyDatabaseId &&
              !over(*copy, GetCurrentTimestamp()) &&
              (superuser() || is_member_of_role(GetUserId(), copy->role));
     });
@@ -275,8 +251,9 @@ int CountActiveSessions() {
     LWLockAcquire(session_lock(), LW_SHARED);
     for (int i = 0; i < session_slot_count; i++) {
       const auto status = static_cast<SessionStatus>(session_slots[i].status);
-      if (session_slots[i].in_use && session_slots[i].database == MyDatabaseId &&
-          !over(session_slots[i], now) && status <= SessionStatus::kConnected) {
+      if (session_slots[i].in_use && session_slots[i].connection[0] == '\0' &&
+          session_slots[i].database == MyDatabaseId && !over(session_slots[i], now) &&
+          status <= SessionStatus::kConnected) {
         count++;
       }
     }

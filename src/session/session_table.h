@@ -4,6 +4,10 @@
 //          pending -> connected (a peer spends the code, or sync_validate_code does)
 //          pending -> failed, connected -> completed | failed
 // A session without ttl goes when the backend that owns it ends, one with a ttl when that is over.
+//
+// A peer that comes with the token of a permanent connection gets a session, too, which has no code
+// and is connected from the beginning. It goes when its peer does, and is not among those that are
+// listed here: the functions below are about sessions with a code.
 #pragma once
 
 #include <optional>
@@ -36,7 +40,8 @@ struct SessionId {
 /// A copy of a session.
 struct Session {
   SessionId id;
-  std::string code;
+  std::string code;        // empty for a peer that has come with a connection's token
+  std::string connection;  // uuid of that connection; else empty
   Direction direction = Direction::kSend;
   SessionStatus status = SessionStatus::kPending;
   Oid role = InvalidOid;

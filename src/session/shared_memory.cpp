@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "session/database_table.h"
+#include "session/guess_table.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/progress_table.h"
@@ -31,6 +32,7 @@ const Part kParts[kSharedTables] = {
     {"sync databases", DatabaseTableSize, init_database_table},
     {"sync progress", ProgressTableSize, init_progress_table},
     {"sync writer queue", WriterQueueSize, init_writer_queue},
+    {"sync guesses", GuessTableSize, init_guess_table},
 };
 
 constexpr char kTranche[] = "sync";

@@ -19,8 +19,16 @@ namespace pgsync::session {
 inline constexpr char kVersion[] = "1.1";
 
 /// The tables, in the order of their locks.
-enum class SharedTable { kSessions, kPeers, kLauncher, kDatabases, kProgress, kWriterQueue };
-inline constexpr int kSharedTables = 6;
+enum class SharedTable {
+  kSessions,
+  kPeers,
+  kLauncher,
+  kDatabases,
+  kProgress,
+  kWriterQueue,
+  kGuesses,
+};
+inline constexpr int kSharedTables = 7;
 
 /// Asks for the memory. From shmem_request_hook.
 void request_shared_memory();

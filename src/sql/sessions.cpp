@@ -283,6 +283,7 @@ PGSYNC_FUNCTION(pgsync_peers) {
       if (OidIsValid(peer.database)) found.database = get_database_name(peer.database);
       return found;
     });
+    const std::string& session = peer.code.empty() ? peer.connection : peer.code;
     std::string state;
     switch (peer.state) {
       case session::PeerState::kStarting:
@@ -297,8 +298,8 @@ PGSYNC_FUNCTION(pgsync_peers) {
     result.Add(
         {peer.pid != 0 ? Cell(std::to_string(peer.pid)) : Cell(), peer.address,
          OidIsValid(peer.role) ? Cell(pg::RoleName(peer.role)) : Cell(),
-         facts.database ? Cell(facts.database) : Cell(),
-         peer.code.empty() ? Cell() : Cell(peer.code), state,
+         facts.database ? Cell(facts.database) : Cell(), session.empty() ? Cell() : Cell(session),
+         state,
          peer.snapshot_at != 0 ? IntervalCell(std::chrono::milliseconds(facts.age_ms)) : Cell(),
          TransactionIdIsValid(facts.xmin) ? Cell(std::to_string(facts.xmin)) : Cell(),
          std::to_string(peer.bytes), TimestampCell(peer.connected_at)});

@@ -146,5 +146,35 @@ TEST(SplitListTest, SplitsAtCommasAndDropsSpacesAndEmptyParts) {
   EXPECT_EQ(SplitList(",a"), Parts{"a"});
 }
 
+std::string Forwarded(const char* socket, const char* header, const char* trusted) {
+  return ForwardedAddress(*IpAddress::Parse(socket), header, trusted).ToString();
+}
+
+TEST(ForwardedAddress, IsTakenFromTrustedProxiesOnly) {
+  EXPECT_EQ(Forwarded("10.0.0.1", "192.0.2.7", ""), "10.0.0.1");
+  EXPECT_EQ(Forwarded("10.0.0.1", "192.0.2.7", "10.0.0.2"), "10.0.0.1");
+  EXPECT_EQ(Forwarded("10.0.0.1", "192.0.2.7", "10.0.0.0/8"), "192.0.2.7");
+  EXPECT_EQ(Forwarded("10.0.0.1", "", "10.0.0.0/8"), "10.0.0.1");
+}
+
+TEST(ForwardedAddress, IsTheLastThatIsNoTrustedProxys) {
+  EXPECT_EQ(Forwarded("10.0.0.1", "203.0.113.9, 192.0.2.7, 10.0.0.5", "10.0.0.0/8"), "192.0.2.7");
+  EXPECT_EQ(Forwarded("10.0.0.1", "10.0.0.9, 10.0.0.5", "10.0.0.0/8"), "10.0.0.9");
+  EXPECT_EQ(Forwarded("::1", "2001:db8::1", "::1, 10.0.0.0/8"), "2001:db8::1");
+}
+
+TEST(ForwardedAddress, EndsAtWhatIsNoAddress) {
+  EXPECT_EQ(Forwarded("10.0.0.1", "192.0.2.7, unknown", "10.0.0.0/8"), "10.0.0.1");
+  EXPECT_EQ(Forwarded("10.0.0.1", "192.0.2.7, nonsense, 10.0.0.5", "10.0.0.0/8"), "10.0.0.5");
+}
+
+TEST(ListContains, OneOfItsNetworks) {
+  const IpAddress address = *IpAddress::Parse("192.0.2.7");
+  EXPECT_TRUE(ListContains("10.0.0.0/8, 192.0.2.0/24", address));
+  EXPECT_FALSE(ListContains("10.0.0.0/8, 192.0.3.0/24", address));
+  EXPECT_FALSE(ListContains("", address));
+  EXPECT_FALSE(ListContains("nonsense", address));
+}
+
 }  // namespace
 }  // namespace pgsync::core

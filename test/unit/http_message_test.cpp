@@ -121,5 +121,16 @@ TEST(EncodeQueryValueTest, DoesNotDependOnTheLocale) {
   EXPECT_EQ(encoded, "%C3%A4");
 }
 
+TEST(FirstSegment, IsDecoded) {
+  EXPECT_EQ(FirstSegment("/shop"), "shop");
+  EXPECT_EQ(FirstSegment("/shop/"), "shop");
+  EXPECT_EQ(FirstSegment("/a%2Fb%20c/d"), "a/b c");
+  EXPECT_EQ(FirstSegment("/a+b"), "a+b");
+  EXPECT_EQ(FirstSegment(""), "");
+  EXPECT_EQ(FirstSegment("/"), "");
+  EXPECT_EQ(FirstSegment("//a"), "");
+  EXPECT_EQ(FirstSegment("shop"), "");
+}
+
 }  // namespace
 }  // namespace pgsync::net
