@@ -73,12 +73,15 @@ COMMENT ON TABLE @extschema@.sync_secrets IS 'Tokens and download passwords of r
 CREATE TABLE @extschema@.sync_notices (
     uuid uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
     connection_uuid uuid,
+    direction text NOT NULL CHECK (direction IN ('sender', 'receiver')),
     site_url text NOT NULL,
+    own_url text,
     auth_token_hash text NOT NULL,
     action text NOT NULL CHECK (action IN ('active', 'suspended', 'revoked', 'delete')),
     run_as name NOT NULL,
     attempts int NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    last_error text,
     inserted_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE @extschema@.sync_notices IS 'Changes of connections that the site at the other end is still to be told';
@@ -251,6 +254,14 @@ CREATE FUNCTION @extschema@.sync_regenerate_token(connection text) RETURNS text
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_regenerate_token';
 COMMENT ON FUNCTION @extschema@.sync_regenerate_token(text) IS 'Gives a sender connection a new token, which the other site has to be told; the old one is void';
 
+CREATE FUNCTION @extschema@.sync_verify_connection(connection text) RETURNS text
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_verify_connection';
+COMMENT ON FUNCTION @extschema@.sync_verify_connection(text) IS 'Status of the connection at the other site: active, pending, suspended, revoked, expired, offline, not_found or error';
+
+CREATE FUNCTION @extschema@.sync_test_connection(connection text) RETURNS jsonb
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_test_connection';
+COMMENT ON FUNCTION @extschema@.sync_test_connection(text) IS 'Whether the other site answers, and what';
+
 -- ------------------------------------------------------------------------------------------------
 -- Administering the history
 -- ------------------------------------------------------------------------------------------------
@@ -287,6 +298,8 @@ REVOKE ALL ON FUNCTION
     @extschema@.sync_revoke_connection(text, text),
     @extschema@.sync_delete_connection(text),
     @extschema@.sync_regenerate_token(text),
+    @extschema@.sync_verify_connection(text),
+    @extschema@.sync_test_connection(text),
     @extschema@.sync_approve_transfer(uuid),
     @extschema@.sync_deny_transfer(uuid, text),
     @extschema@.sync_connection_stats(text),

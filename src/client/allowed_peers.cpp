@@ -9,6 +9,11 @@
 namespace pgsync::client {
 
 std::function<std::string(const core::IpAddress&)> AddressPolicy(const net::Url& url) {
+  return AddressPolicy(url, pg::Call([] { return superuser(); }));
+}
+
+std::function<std::string(const core::IpAddress&)> AddressPolicy(const net::Url& url,
+                                                                 bool for_superuser) {
   bool any = false;
   std::vector<core::Cidr> networks;
   const auto entries = core::SplitList(pg::settings::allowed_peers);
@@ -16,7 +21,7 @@ std::function<std::string(const core::IpAddress&)> AddressPolicy(const net::Url&
     if (entry == "*" || strcasecmp(entry.c_str(), url.host.c_str()) == 0) any = true;
     if (const auto network = core::Cidr::Parse(entry)) networks.push_back(*network);
   }
-  if (entries.empty()) any = pg::Call([] { return superuser(); });
+  if (entries.empty()) any = for_superuser;
   const bool insecure = !url.secure() && !pg::settings::allow_insecure;
   return [=](const core::IpAddress& address) -> std::string {
     if (address.IsLinkLocal()) {

@@ -3,6 +3,7 @@
 #include "catalog/names.h"
 #include "connection/notices.h"
 #include "connection/password.h"
+#include "connection/row_change.h"
 #include "core/code.h"
 #include "core/json.h"
 #include "core/text.h"
@@ -26,8 +27,6 @@ using pg::Param;
 namespace sqlstate = core::sqlstate;
 
 namespace {
-
-constexpr size_t kMaxToken = 255;
 
 std::string CurrentRole() {
   return pg::RoleName(GetUserId());
@@ -63,40 +62,6 @@ void NoticeUseless(const ConnectionSettings& settings, Direction direction) {
   }
 }
 
-// SET clauses for an UPDATE, with their parameters.
-class Assignments {
- public:
-  void Add(const std::string& column, Param value, const char* type = "text") {
-    params_.push_back(std::move(value));
-    Append(Cat(column, " = $", params_.size(), "::", type));
-  }
-  /// Merges a JSON object into the metadata.
-  void Merge(const std::string& json) {
-    params_.push_back(Param::OfText(json));
-    metadata_ += Cat(" || $", params_.size(), "::jsonb");
-  }
-  void Now(const std::string& column) { Append(Cat(column, " = now()")); }
-  void Clear(const std::string& column) { Append(Cat(column, " = NULL")); }
-
-  void Run(const std::string& uuid) {
-    if (!metadata_.empty()) Append(Cat("metadata = metadata", metadata_));
-    Now("updated_at");
-    params_.push_back(Param::OfText(uuid));
-    const std::string table = TableOf("sync_connections");
-    pg::UserScope owner(catalog::ExtensionOwner());
-    CatalogQuery(
-        Cat("UPDATE ", table, " SET ", clauses_, " WHERE uuid = $", params_.size(), "::uuid"),
-        params_);
-  }
-
- private:
-  void Append(const std::string& clause) { clauses_ += Cat(clauses_.empty() ? "" : ", ", clause); }
-
-  std::string clauses_;
-  std::string metadata_;
-  std::vector<Param> params_;
-};
-
 std::string OwnUrlMetadata(const std::string& own_url) {
   return pg::FromUtf8(
       core::JsonWriter().BeginObject().Field("own_url", pg::ToUtf8(own_url)).EndObject().Take());
@@ -112,24 +77,24 @@ void SetReceiverPassword(const std::string& uuid, const std::string& password) {
 
 // Writes the settings to a row that is there.
 void Apply(const ConnectionSettings& settings, const std::string& uuid, Direction direction) {
-  Assignments set;
+  RowChange change;
   for (const ConnectionSettings::Column& column : settings.columns)
-    set.Add(column.name, column.value, column.type);
-  if (settings.name) set.Add("name", Param::OfText(*settings.name));
-  if (settings.run_as) set.Add("run_as", Param::OfName(*settings.run_as), "name");
-  if (settings.metadata) set.Merge(*settings.metadata);
-  if (settings.own_url) set.Merge(OwnUrlMetadata(*settings.own_url));
+    change.Set(column.name, column.value, column.type);
+  if (settings.name) change.Set("name", Param::OfText(*settings.name));
+  if (settings.run_as) change.Set("run_as", Param::OfName(*settings.run_as), "name");
+  if (settings.metadata) change.MergeMetadata(*settings.metadata);
+  if (settings.own_url) change.MergeMetadata(OwnUrlMetadata(*settings.own_url));
   if (settings.download_password) {
     const std::string& password = *settings.download_password;
     if (direction == Direction::kReceiver) {
       SetReceiverPassword(uuid, password);
     } else {
-      set.Add(
+      change.Set(
           "download_password_hash",
           Param::OfText(password.empty() ? std::nullopt : std::optional(BuildVerifier(password))));
     }
   }
-  set.Run(uuid);
+  change.Run(uuid);
 }
 
 [[noreturn]] void RefuseDuplicate(const std::string& detail) {
@@ -152,18 +117,6 @@ void RequireNew(const NewConnection& request, const std::string& token_hash) {
   }
   if (request.direction == Direction::kSender && FindSenderByToken(token_hash)) {
     RefuseDuplicate("Its token is that of another connection.");
-  }
-}
-
-void CheckToken(const std::string& token) {
-  for (const char c : token) {
-    if (c < 0x21 || c > 0x7e) {
-      throw Error(sqlstate::kInvalidParameter, "a token consists of visible ASCII characters");
-    }
-  }
-  if (token.empty() || token.size() > kMaxToken) {
-    throw Error(sqlstate::kInvalidParameter,
-                Cat("a token has from 1 to ", kMaxToken, " characters"));
   }
 }
 
@@ -211,7 +164,10 @@ CreatedConnection CreateConnection(const NewConnection& request) {
   }
   CreatedConnection created;
   created.token = request.token ? *request.token : NewToken();
-  CheckToken(created.token);
+  if (!IsToken(created.token)) {
+    throw Error(sqlstate::kInvalidParameter, "invalid token")
+        .WithDetail("A token consists of up to 255 visible ASCII characters.");
+  }
   const std::string token_hash = core::HashToken(created.token);
   RequireNew(request, token_hash);
   NoticeUseless(request.settings, request.direction);
@@ -263,17 +219,17 @@ std::string UpdateConnection(const std::string& name_or_uuid, const ConnectionSe
 std::string ApproveConnection(const std::string& name_or_uuid) {
   const Connection connection = ForMove(name_or_uuid, StatusMove::kApprove, "approved");
   const std::string role = CurrentRole();
-  Assignments set;
+  RowChange change;
   // One that the peer has registered acts as the role that agrees to it.
   if (connection.created_by) {
     RequireRunAs(connection.run_as);
   } else {
-    set.Add("run_as", Param::OfName(role), "name");
+    change.Set("run_as", Param::OfName(role), "name");
   }
-  set.Add("status", Param::OfText(std::string("active")));
-  set.Now("approved_at");
-  set.Add("approved_by", Param::OfName(role), "name");
-  set.Run(connection.uuid);
+  change.SetStatus(ConnectionStatus::kActive);
+  change.Now("approved_at");
+  change.Set("approved_by", Param::OfName(role), "name");
+  change.Run(connection.uuid);
   NoteForSite(connection, "active");
   return connection.uuid;
 }
@@ -281,12 +237,12 @@ std::string ApproveConnection(const std::string& name_or_uuid) {
 std::string SuspendConnection(const std::string& name_or_uuid,
                               const std::optional<std::string>& reason) {
   const Connection connection = ForMove(name_or_uuid, StatusMove::kSuspend, "suspended");
-  Assignments set;
-  set.Add("status", Param::OfText(std::string("suspended")));
-  set.Now("suspended_at");
-  set.Add("suspended_by", Param::OfName(CurrentRole()), "name");
-  set.Add("suspended_reason", Param::OfText(reason));
-  set.Run(connection.uuid);
+  RowChange change;
+  change.SetStatus(ConnectionStatus::kSuspended);
+  change.Now("suspended_at");
+  change.Set("suspended_by", Param::OfName(CurrentRole()), "name");
+  change.Set("suspended_reason", Param::OfText(reason));
+  change.Run(connection.uuid);
   NoteForSite(connection, "suspended");
   return connection.uuid;
 }
@@ -295,11 +251,10 @@ std::string ReactivateConnection(const std::string& name_or_uuid) {
   const Connection connection = ForMove(name_or_uuid, StatusMove::kReactivate, "reactivated");
   RequireRunAs(connection.run_as);
   RequireWithinLimits(connection);
-  Assignments set;
-  set.Add("status", Param::OfText(std::string("active")));
-  for (const char* column : {"suspended_at", "suspended_by", "suspended_reason"})
-    set.Clear(column);
-  set.Run(connection.uuid);
+  RowChange change;
+  change.SetStatus(ConnectionStatus::kActive);
+  change.ClearSuspension();
+  change.Run(connection.uuid);
   NoteForSite(connection, "active");
   return connection.uuid;
 }
@@ -307,12 +262,12 @@ std::string ReactivateConnection(const std::string& name_or_uuid) {
 std::string RevokeConnection(const std::string& name_or_uuid,
                              const std::optional<std::string>& reason) {
   const Connection connection = ForMove(name_or_uuid, StatusMove::kRevoke, "revoked");
-  Assignments set;
-  set.Add("status", Param::OfText(std::string("revoked")));
-  set.Now("revoked_at");
-  set.Add("revoked_by", Param::OfName(CurrentRole()), "name");
-  set.Add("revoked_reason", Param::OfText(reason));
-  set.Run(connection.uuid);
+  RowChange change;
+  change.SetStatus(ConnectionStatus::kRevoked);
+  change.Now("revoked_at");
+  change.Set("revoked_by", Param::OfName(CurrentRole()), "name");
+  change.Set("revoked_reason", Param::OfText(reason));
+  change.Run(connection.uuid);
   NoteForSite(connection, "revoked");
   return connection.uuid;
 }
@@ -320,10 +275,7 @@ std::string RevokeConnection(const std::string& name_or_uuid,
 void DeleteConnection(const std::string& name_or_uuid) {
   const Connection connection = GetConnection(name_or_uuid, Reading::kLocked);
   NoteForSite(connection, "delete");
-  const std::string table = TableOf("sync_connections");
-  pg::UserScope owner(catalog::ExtensionOwner());
-  CatalogQuery(Cat("DELETE FROM ", table, " WHERE uuid = $1::uuid"),
-               {Param::OfText(connection.uuid)});
+  DeleteRow(connection.uuid);
 }
 
 std::string RegenerateToken(const std::string& name_or_uuid) {
@@ -334,9 +286,9 @@ std::string RegenerateToken(const std::string& name_or_uuid) {
         .WithDetail("This is a receiver connection.");
   }
   std::string token = NewToken();
-  Assignments set;
-  set.Add("auth_token_hash", Param::OfText(core::HashToken(token)));
-  set.Run(connection.uuid);
+  RowChange change;
+  change.Set("auth_token_hash", Param::OfText(core::HashToken(token)));
+  change.Run(connection.uuid);
   return token;
 }
 

@@ -1,8 +1,12 @@
 #include "connection/connection.h"
 
+#include <algorithm>
+
 #include "catalog/names.h"
 #include "core/code.h"
+#include "core/json.h"
 #include "core/text.h"
+#include "pg/encoding.h"
 #include "pg/identity.h"
 #include "pg/query.h"
 
@@ -145,10 +149,16 @@ std::optional<Connection> FindByUuid(const std::string& uuid, Reading reading) {
   return Find("uuid = $1::uuid", {Param::OfText(uuid)}, reading);
 }
 
-std::optional<Connection> FindSenderByToken(const std::string& token_hash, Reading reading) {
+std::optional<Connection> FindByTokenHash(Direction direction, const std::string& token_hash,
+                                          Reading reading) {
   if (!Available()) return std::nullopt;
-  return Find("auth_token_hash = $1 AND direction = 'sender'", {Param::OfText(token_hash)},
+  return Find("auth_token_hash = $1 AND direction = $2",
+              {Param::OfText(token_hash), Param::OfText(std::string(DirectionName(direction)))},
               reading);
+}
+
+std::optional<Connection> FindSenderByToken(const std::string& token_hash, Reading reading) {
+  return FindByTokenHash(Direction::kSender, token_hash, reading);
 }
 
 std::optional<Connection> FindBySite(const std::string& site_url, const std::string& token_hash,
@@ -161,6 +171,12 @@ std::optional<Connection> FindBySite(const std::string& site_url, const std::str
 std::optional<Connection> FindReceiverBySite(const std::string& site_url, Reading reading) {
   if (!Available()) return std::nullopt;
   return Find("site_url = $1 AND direction = 'receiver'", {Param::OfText(site_url)}, reading);
+}
+
+std::string OwnUrlSetting(const Connection& connection) {
+  const core::JsonDocument metadata =
+      pg::ParsePeerJson(pg::ToUtf8(connection.metadata), "metadata of the connection");
+  return core::JsonObject(metadata, "metadata of the connection").StringOr("own_url", "");
 }
 
 core::Policy PolicyOf(const Connection& connection) {
@@ -195,6 +211,12 @@ std::string NewToken() {
     if (!pg_strong_random(to, size))
       throw Error(sqlstate::kInternal, "no random numbers to be had");
   });
+}
+
+bool IsToken(const std::string& text) {
+  constexpr size_t kLongest = 255;
+  return !text.empty() && text.size() <= kLongest &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
 std::optional<Secrets> ReadSecrets(const std::string& uuid) {

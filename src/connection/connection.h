@@ -97,12 +97,21 @@ std::optional<Connection> FindBySite(const std::string& site_url, const std::str
 std::optional<Connection> FindReceiverBySite(const std::string& site_url,
                                              Reading reading = Reading::kStatement);
 
+/// The row of that direction with that token hash, whatever its status. Likewise.
+std::optional<Connection> FindByTokenHash(Direction direction, const std::string& token_hash,
+                                          Reading reading = Reading::kStatement);
+
+/// The setting "own_url": under which URL the other site reaches this one. Empty: not set.
+std::string OwnUrlSetting(const Connection& connection);
+
 /// The columns of the row that decide what its peer may do. Raises for a table's name that cannot
 /// be read: the functions that write them check them.
 core::Policy PolicyOf(const Connection& connection);
 
 /// A new token, from the strong random source.
 std::string NewToken();
+/// Whether it could be a token: up to 255 visible ASCII characters.
+bool IsToken(const std::string& text);
 
 /// What a receiver keeps to show to the sender.
 struct Secrets {

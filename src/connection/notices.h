@@ -2,6 +2,9 @@
 // sent after COMMIT, again and again until the site answers.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "connection/connection.h"
 
 namespace pgsync::connection {
@@ -9,5 +12,24 @@ namespace pgsync::connection {
 /// Notes for the connection's site that it is now "active", "suspended", "revoked", or to "delete".
 /// Takes the place of what it was not told yet.
 void NoteForSite(const Connection& connection, const char* action);
+
+struct Notice {
+  std::string uuid;
+  Direction direction = Direction::kSender;  ///< of the connection here
+  std::string site_url;
+  std::string own_url;  ///< setting of the connection; empty: none
+  std::string auth_token_hash;
+  std::string action;
+  int attempts = 0;
+  bool by_superuser = false;  ///< the role that has made the change is one
+};
+/// The notice that has been due for longest. It is due again some time later, unless it is
+/// finished: a process that dies meanwhile does no harm.
+std::optional<Notice> TakeDueNotice();
+/// The site has answered, and the notice is done with; or it has not, for this reason. One that is
+/// a month old is given up.
+void FinishNotice(const Notice& notice, bool settled, const std::string& reason);
+/// When the next notice is due (TimestampTz).
+std::optional<int64_t> NextNotice();
 
 }  // namespace pgsync::connection

@@ -13,6 +13,9 @@
 //                             definitions what it takes to carry rows
 //   POST   /sync/v1/rows      a RowsRequest: the rows, in the form that Accept asks for
 //
+// What sites tell each other of permanent connections, which needs no session, is listed in
+// server/connection_routes.h.
+//
 // All that is read over one connection comes from one snapshot, taken at the first request for
 // data; the header Sync-Snapshot tells when. Errors are {"error": {sqlstate, message, detail,
 // hint}}.

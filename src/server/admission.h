@@ -27,11 +27,13 @@ class Admission {
   /// that comes back after another was cut. Raises for any other.
   void Authenticate(const net::HttpRequest& request);
 
+  /// Where a request comes from: behind a proxy that is trusted, the address of its client.
+  core::IpAddress AddressOf(const net::HttpRequest& request) const;
+
   /// Null: the peer is a stranger yet.
   ServedDatabase* database() const { return database_.get(); }
 
  private:
-  core::IpAddress AddressOf(const net::HttpRequest& request) const;
   void BeginGuess(const net::HttpRequest& request);
   void Admit(const session::Session& session);
   [[noreturn]] void RefuseStranger(const char* reason);

@@ -14,6 +14,7 @@
 #include "pg/settings.h"
 #include "pg/wait.h"
 #include "server/admission.h"
+#include "server/connection_routes.h"
 #include "server/handover.h"
 #include "server/log.h"
 #include "server/native_routes.h"
@@ -229,6 +230,11 @@ void Worker::RespondError(const Error& error, int status, net::HttpHeaders heade
   http_->Respond(response);
 }
 
+// What stands in the path before the protocol's own.
+std::string PrefixOf(const net::HttpTarget& target) {
+  return target.path.substr(0, target.path.rfind(core::kNativePath));
+}
+
 std::string OperationOf(const net::HttpTarget& target) {
   const size_t at = target.path.rfind(core::kNativePath);
   if (at == std::string::npos) {
@@ -276,6 +282,11 @@ void Worker::Dispatch(net::HttpRequest& request) {
   }
   if (operation == "connect" && request.method == "POST") {
     admission_->Connect(request);
+    return;
+  }
+  if (IsConnectionOperation(operation) && request.method == "POST" && !database()) {
+    HandleConnectionOperation(operation, PrefixOf(target), request, *http_, *stream_,
+                              admission_->AddressOf(request));
     return;
   }
   admission_->Authenticate(request);

@@ -3,10 +3,14 @@
 #include "connection/connection.h"
 
 #include "catalog/names.h"
+#include "client/connection_site.h"
 #include "connection/administration.h"
+#include "core/json.h"
 #include "core/text.h"
+#include "core/waiter.h"
 #include "engine/strategy.h"
 #include "net/url.h"
+#include "pg/encoding.h"
 #include "pg/identity.h"
 #include "pg/query.h"
 #include "sql/function.h"
@@ -56,6 +60,12 @@ Datum ConnectionRow(FunctionCallInfo fcinfo, const std::string& uuid) {
   return RowResult(fcinfo, rows.at(0).cells());
 }
 
+// What became of a sender connection at its site.
+std::string RegisteredStatus(const client::SiteAnswer& answer) {
+  if (answer.outcome == client::SiteOutcome::kAnswered) return client::StatusWord(answer);
+  return answer.outcome == client::SiteOutcome::kOffline ? "offline" : "failed";
+}
+
 }  // namespace
 
 PGSYNC_SECRET_FUNCTION(pgsync_create_connection) {
@@ -76,10 +86,19 @@ PGSYNC_SECRET_FUNCTION(pgsync_create_connection) {
                 Cat("\"", key, "\" is an argument of its own, not a setting"));
   }
   const connection::CreatedConnection created = connection::CreateConnection(request);
+  Cell remote_status, remote_message;
+  if (request.direction == Direction::kSender) {
+    const client::SiteAnswer answer =
+        client::RegisterAtSite(connection::FindByUuid(created.uuid).value(), created.token,
+                               request.settings.register_password);
+    remote_status = RegisteredStatus(answer);
+    remote_message = answer.message;
+  }
   const auto row = connection::FindByUuid(created.uuid);
   SetResult result(fcinfo);
   result.Add({created.uuid, created.token,
-              std::string(core::ConnectionStatusName(row.value().status)), Cell(), Cell()});
+              std::string(core::ConnectionStatusName(row.value().status)), remote_status,
+              remote_message});
   return result.Done();
 }
 
@@ -112,6 +131,31 @@ PGSYNC_FUNCTION(pgsync_delete_connection) {
   const Datum row = ConnectionRow(fcinfo, connection::GetConnection(which).uuid);
   connection::DeleteConnection(which);
   return row;
+}
+
+PGSYNC_FUNCTION(pgsync_verify_connection) {
+  return TextDatum(
+      client::StatusWord(client::AskSite(connection::GetConnection(Args(fcinfo).Text(0)))));
+}
+
+PGSYNC_FUNCTION(pgsync_test_connection) {
+  const connection::Connection tested = connection::GetConnection(Args(fcinfo).Text(0));
+  const auto began = core::Clock::now();
+  const auto version = client::AskVersion(net::Url::Parse(tested.site_url), client::CurrentCaller(),
+                                          client::kSiteTimeout);
+  const auto answered = core::Clock::now();
+  const client::SiteAnswer answer = client::AskSite(tested);
+  core::JsonWriter json;
+  json.BeginObject();
+  json.Field("site_url", pg::ToUtf8(tested.site_url));
+  json.Field("reachable", answer.outcome != client::SiteOutcome::kOffline);
+  json.OptionalField("version", version);
+  json.Key("milliseconds")
+      .Double(std::chrono::duration<double, std::milli>(answered - began).count());
+  json.Field("status", client::StatusWord(answer));
+  json.Field("message", pg::ToUtf8(answer.message));
+  json.EndObject();
+  return JsonbDatum(pg::FromUtf8(json.Take()));
 }
 
 PGSYNC_FUNCTION(pgsync_regenerate_token) {
