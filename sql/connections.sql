@@ -51,13 +51,13 @@ SELECT sync_create_connection('x', 'sender', 'http://localhost:1/x', token => k.
 SELECT s, max_downloads, max_records_total FROM (VALUES ('{"max_downloads": 3, "max_records_total": 100}'::jsonb), ('{"max_downloads": null}')) v(s),
     LATERAL sync_update_connection('shop', s);
 SELECT approval_mode, allowed_tables, excluded_tables, auto_approve_tables, expires_at AT TIME ZONE 'UTC' AS expires_at, expires_soon,
-    max_records_per_request, rate_limit_requests_per_minute, ip_whitelist, allowed_hours_start, allowed_hours_end, download_password_set, metadata
+    max_records_per_request, rate_limit_requests_per_minute, ip_whitelist, allowed_hours_start, allowed_hours_end, download_password_set, metadata - 'remote_notification' AS metadata
     FROM sync_update_connection('shop', '{"approval_mode": "per_table", "allowed_tables": ["public.orders", "Sales.\"Mixed Case\"", "users"],
     "excluded_tables": ["secrets"], "auto_approve_tables": ["orders"], "expires_at": "2030-01-02 03:04:05+02",
     "max_records_per_request": 500, "rate_limit_requests_per_minute": 10, "ip_whitelist": ["10.0.0.0/8", "2001:db8::1"],
     "allowed_hours_start": 22, "allowed_hours_end": 6, "download_password": "s3cret", "metadata": {"a": 1}, "own_url": "http://me.example/"}');
 SELECT download_password_hash ~ '^SCRAM-SHA-256\$4096:' AS scram FROM sync_connections WHERE name = 'shop';
-SELECT allowed_tables, download_password_set, expires_at, metadata FROM sync_update_connection('shop',
+SELECT allowed_tables, download_password_set, expires_at, metadata - 'remote_notification' AS metadata FROM sync_update_connection('shop',
     '{"allowed_tables": null, "download_password": "", "expires_at": null, "metadata": {"b": 2}, "own_url": null}');
 DO $$
 DECLARE
