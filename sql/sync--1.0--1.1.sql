@@ -2,6 +2,11 @@
 
 \echo Use "ALTER EXTENSION sync UPDATE" to load this file. \quit
 
+-- The row of settings is written when the first of them is set. A dump brings its own, for which
+-- there has to be room.
+DELETE FROM @extschema@.sync_settings
+    WHERE NOT enabled AND home IS NULL AND incoming_mode = 'require_approval' AND incoming_password IS NULL;
+
 -- ------------------------------------------------------------------------------------------------
 -- Permanent connections. The sender (the side that has the data) keeps the SHA-256 of the token, the
 -- receiver the token itself, in sync_secrets. Roles are kept by name and tables as text, so that a

@@ -7,6 +7,7 @@
 #include "session/session_lifetime.h"
 #include "session/shared_memory.h"
 #include "sql/discard.h"
+#include "sql/extension_drop.h"
 
 extern "C" {
 #include "storage/ipc.h"
@@ -43,6 +44,7 @@ void _PG_init(void) {
   pgsync::session::register_connection_callbacks();
   pgsync::client::register_handle_callbacks();
   pgsync::sql::install_discard_hook();
+  pgsync::sql::install_drop_hook();
   if (!process_shared_preload_libraries_in_progress) return;
   previous_shmem_request_hook = shmem_request_hook;
   shmem_request_hook = on_shmem_request;

@@ -1,5 +1,6 @@
 #include "server/stranger_work.h"
 
+#include "connection/connection.h"
 #include "core/text.h"
 #include "pg/guard.h"
 #include "pg/wait.h"
@@ -81,7 +82,7 @@ void DoStrangerWork(const std::string& prefix, const net::Stream& stream,
     Begin();
     usable = HasName(database->name) &&
              OidIsValid(pg::Call([] { return get_extension_oid("sync", true); })) &&
-             session::ReadModuleState().enabled;
+             connection::Available() && session::ReadModuleState().enabled;
     if (usable) work();
     Commit();
   } catch (const pg::PgError& error) {

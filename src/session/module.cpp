@@ -27,10 +27,28 @@ std::string ThisDatabase() {
   return Cat(std::to_string(GetSystemIdentifier()), "/", MyDatabaseId);
 }
 
-void Update(const std::string& assignment, const Param& value) {
+struct Setting {
+  const char* column;
+  Param value;
+};
+
+// Writes the row, which is not there until something is set: else a dump could not be restored,
+// which brings it.
+void Write(const std::vector<Setting>& settings) {
+  std::vector<std::string> columns, values, changes;
+  std::vector<Param> params;
+  for (const Setting& setting : settings) {
+    params.push_back(setting.value);
+    columns.emplace_back(setting.column);
+    values.push_back(Cat("$", params.size()));
+    changes.push_back(Cat(setting.column, " = excluded.", setting.column));
+  }
   const std::string table = SettingsTable();
   pg::UserScope owner(catalog::ExtensionOwner());
-  CatalogQuery(Cat("UPDATE ", table, " SET ", assignment), {value});
+  CatalogQuery(Cat("INSERT INTO ", table, " (", core::Join(columns, ", "), ") VALUES (",
+                   core::Join(values, ", "), ") ON CONFLICT (one) DO UPDATE SET ",
+                   core::Join(changes, ", ")),
+               params);
 }
 
 }  // namespace
@@ -54,19 +72,15 @@ ModuleState ReadModuleState() {
 }
 
 void SetEnabled(bool enabled) {
-  const std::string table = SettingsTable();
-  const std::string here = ThisDatabase();
-  pg::UserScope owner(catalog::ExtensionOwner());
-  CatalogQuery(Cat("UPDATE ", table, " SET enabled = $1, home = $2"),
-               {Param::OfBool(enabled), Param::OfText(here)});
+  Write({{"enabled", Param::OfBool(enabled)}, {"home", Param::OfText(ThisDatabase())}});
 }
 
 void SetIncomingMode(const std::string& mode) {
-  Update("incoming_mode = $1", Param::OfText(mode));
+  Write({{"incoming_mode", Param::OfText(mode)}});
 }
 
 void SetIncomingPassword(const std::optional<std::string>& password) {
-  Update("incoming_password = $1", Param::OfText(password));
+  Write({{"incoming_password", Param::OfText(password)}});
 }
 
 }  // namespace pgsync::session

@@ -1,0 +1,9 @@
+// DROP EXTENSION, by whatever statement: at COMMIT the peers of the database are ended.
+#pragma once
+
+namespace pgsync::sql {
+
+/// Called once, when the library is loaded.
+void install_drop_hook();
+
+}  // namespace pgsync::sql
