@@ -1,0 +1,125 @@
+# Rows as JSON, beside what the server itself offers for it.
+package Bench::Json;
+
+use strict;
+use warnings;
+use Bench::Tables;
+
+my $page = 10_000;
+my $records = 10_000;    # of a call
+my $calls = 20;
+
+sub report
+{
+	my ($title, $unit, $results, @pairs) = @_;
+	my @rows = ([ $title, 's', 'ratio', 'CPU s', 'ratio', "$unit/s", 'WAL MB' ]);
+	foreach my $pair (@pairs)
+	{
+		foreach my $name (@{ $pair->{names} })
+		{
+			my $result = $results->{$name};
+			my $peer = $results->{ $pair->{names}[-1] };
+			push @rows, [ $name, sprintf('%.3f', $result->{seconds}), sprintf('%.2f', $result->{seconds} / $peer->{seconds}),
+				sprintf('%.2f', $result->{cpu}), sprintf('%.2f', $result->{cpu} / ($peer->{cpu} || 0.01)),
+				sprintf('%.0f', $pair->{count} / $result->{seconds}), Bench::mb($result->{wal}) ];
+		}
+	}
+	Bench::print_table(@rows);
+}
+
+sub quiet { my ($bench, $name, $sql) = @_; Bench::run($bench->psql_text($name) . qq( -c "$sql" > /dev/null)); return 0; }
+
+# Over HTTP, as curl gets it.
+sub download
+{
+	my ($bench, $table) = @_;
+	my $code = $bench->new_code;
+	my $url = $bench->url . '/sync/v1';
+	my $ticket = `curl -s -X POST -d '{"code":"$code"}' -H 'Content-Type: application/json' $url/connect`;
+	my ($bearer) = $ticket =~ /"ticket":"([^"]+)"/ or die "no ticket: $ticket\n";
+	Bench::run(qq(curl -s -f -X POST -H 'Authorization: Bearer $bearer' -H 'Content-Type: application/json' -H 'Accept: application/x-ndjson' )
+		  . qq(-d '{"table":"$table->{table}"}' $url/rows -o $bench->{dir}/rows.json));
+	return -s "$bench->{dir}/rows.json";
+}
+
+sub export
+{
+	my ($bench) = @_;
+	foreach my $table (Bench::Tables::prepare($bench))
+	{
+		my $key = $table->{name} eq 'W1' ? 'aid' : 'id';
+		my $name = $table->{table};
+		my $half = int($table->{rows} / 2);
+		my @variants = (
+			{ name => "sync_export, first $page rows",
+				run => sub { quiet($bench, 'sender', "SELECT sync_export('$name', $page)") } },
+			{ name => "json_agg(row_to_json), first $page rows",
+				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM (SELECT * FROM $name ORDER BY $key LIMIT $page) t") } },
+			{ name => "sync_export, $page rows behind a key",
+				run => sub { quiet($bench, 'sender', "SELECT sync_export('$name', $page, after => '{\\\"$key\\\": $half}')") } },
+			{ name => "json_agg(row_to_json), $page rows behind a key",
+				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM (SELECT * FROM $name WHERE $key > $half ORDER BY $key LIMIT $page) t") } },
+			{ name => 'JSON lines over HTTP, whole table', run => sub { download($bench, $table) } },
+			{ name => 'json_agg(row_to_json), whole table',
+				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM $name t") } });
+		my %results = $bench->alternate(@variants);
+		my @names = map { $_->{name} } @variants;
+		report($table->{name}, 'rows', \%results, { names => [ @names[0, 1] ], count => $page },
+			{ names => [ @names[2, 3] ], count => $page }, { names => [ @names[4, 5] ], count => $table->{rows} });
+	}
+}
+
+# The records are in a table, as jsonb: what is measured is only what becomes of them.
+sub prepare_batches
+{
+	my ($bench, $table) = @_;
+	my $rows = $records * $calls;
+	my $name = $table->{table};
+	$bench->sql('receiver', "DROP TABLE IF EXISTS batches_$name", "TRUNCATE $name", $table->{fill}->($rows),
+		"CREATE TABLE batches_$name AS SELECT (i - 1) / $records + 1 AS batch, jsonb_agg(to_jsonb(t) ORDER BY i) AS records
+		   FROM (SELECT row_number() OVER () AS i, t FROM $name t) AS numbered GROUP BY 1", "VACUUM ANALYZE $name");
+}
+
+sub script
+{
+	my ($bench, $name, $statement) = @_;
+	my $file = "$bench->{dir}/import.sql";
+	open my $out, '>', $file or die;
+	print $out $statement =~ s/:batch/$_/gr, ";\n" foreach 1 .. $calls;
+	close $out;
+	Bench::run($bench->psql_text('receiver') . " -f $file > /dev/null");
+	return 0;
+}
+
+sub import_records
+{
+	my ($bench) = @_;
+	foreach my $table (Bench::Tables::prepare($bench))
+	{
+		prepare_batches($bench, $table);
+		my $name = $table->{table};
+		my $key = $table->{name} eq 'W1' ? 'aid' : 'id';
+		my $sets = $bench->sql('receiver', "SELECT string_agg(format('%1\$I = excluded.%1\$I', attname), ', ') FROM pg_attribute
+			WHERE attrelid = '$name'::regclass AND attnum > 0 AND attname <> '$key'");
+		my $insert = "INSERT INTO $name SELECT r.* FROM batches_$name b, jsonb_populate_recordset(null::$name, b.records) r WHERE batch = :batch ON CONFLICT";
+		my $import = sub { "SELECT sync_import('$name', records, '$_[0]') FROM batches_$name WHERE batch = :batch" };
+		my %before = (
+			new => sub { $bench->sql('receiver', "TRUNCATE $name", 'CHECKPOINT'); },
+			equal => sub { $bench->sql('receiver', "TRUNCATE $name", $table->{fill}->($records * $calls), "VACUUM ANALYZE $name", 'CHECKPOINT'); });
+		my (@variants, @pairs);
+		foreach my $kind ([ 'new', 'skip', 'DO NOTHING' ], [ 'new', 'overwrite', "($key) DO UPDATE SET $sets" ], [ 'equal', 'skip', 'DO NOTHING' ],
+			[ 'equal', 'overwrite', "($key) DO UPDATE SET $sets" ])
+		{
+			my ($rows, $strategy, $conflict) = @$kind;
+			my @names = ("$rows rows, sync_import $strategy", "$rows rows, ON CONFLICT " . ($conflict eq 'DO NOTHING' ? $conflict : 'DO UPDATE'));
+			push @variants, { name => $names[0], before => $before{$rows}, run => sub { script($bench, $name, $import->($strategy)) } },
+			  { name => $names[1], before => $before{$rows}, run => sub { script($bench, $name, "$insert $conflict") } };
+			push @pairs, { names => \@names, count => $records * $calls };
+		}
+		my %results = $bench->alternate(@variants);
+		report("$table->{name}, $calls calls of $records records", 'records', \%results, @pairs);
+		$bench->sql('receiver', "DROP TABLE batches_$name", "TRUNCATE $name");
+	}
+}
+
+1;
