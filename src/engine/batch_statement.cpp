@@ -16,7 +16,8 @@ constexpr Oid kRangeTypes[2] = {INT8OID, INT8OID};
 // A batch is small beside its table: rows are looked up by index, one after the other, whatever the
 // planner thinks of a table that it has no statistics for yet. Only planning sees these settings.
 void set_planner_for_lookups() {
-  const char* const off[] = {"enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"};
+  const char* const off[] = {"enable_hashjoin", "enable_mergejoin", "enable_seqscan",
+                             "enable_material", "jit"};
   for (const char* name : off) {
     (void)set_config_option(name, "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
                             false);
@@ -34,6 +35,11 @@ void BatchStatement::Prepare() {
   pg::Call([&] {
     const int guc_level = NewGUCNestLevel();
     set_planner_for_lookups();
+    if (plan_ != nullptr && ++uses_ == good_for_) {
+      SPI_freeplan(plan_);
+      plan_ = nullptr;
+      good_for_ *= 2;
+    }
     if (plan_ == nullptr) {
       SPIPlanPtr plan = SPI_prepare_cursor(sql_.c_str(), lengthof(kRangeTypes),
                                            const_cast<Oid*>(kRangeTypes), CURSOR_OPT_GENERIC_PLAN);

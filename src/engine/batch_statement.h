@@ -1,4 +1,4 @@
-// A statement over a batch of incoming rows, planned once and run for ranges of them.
+// A statement over a batch of incoming rows, planned seldom and run for ranges of them.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ class BatchStatement {
 
   /// There is nothing to run.
   bool empty() const { return sql_.empty(); }
-  /// Plans the statement, or again after an invalidation, so that run() finds the plan made. SPI
+  /// Plans the statement where it is not planned well, so that run() finds the plan made. SPI
   /// must be connected, the rows registered.
   void Prepare();
   /// Runs it and leaves the result where SPI does. Does nothing where the statement is empty. For
@@ -33,6 +33,11 @@ class BatchStatement {
  private:
   std::string sql_;
   SPIPlanPtr plan_ = nullptr;
+  // In a table of a few rows any way to look rows up is as good, also one that is not once batches
+  // have made it large. So the plan is made anew, less and less often: each time the table has at
+  // most doubled.
+  int64 uses_ = 0;
+  int64 good_for_ = 1;
 };
 
 }  // namespace pgsync::engine
