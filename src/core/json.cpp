@@ -334,4 +334,36 @@ JsonWriter& JsonWriter::OptionalField(std::string_view key, const std::optional<
   return value ? Int(*value) : Null();
 }
 
+namespace {
+
+// Memory that is large enough, as a stream of RapidJSON.
+struct MemoryStream {
+  using Ch = char;
+  void Put(char c) { *at++ = c; }
+  void Flush() {}
+  char* at;
+};
+
+}  // namespace
+
+size_t JsonStringRoom(std::string_view text) noexcept {
+  constexpr size_t kLongestEscape = 6;
+  constexpr size_t kShort = 256;
+  size_t escapes = 0;
+  if (text.size() <= kShort) {
+    escapes = text.size();
+  } else {
+    for (const char c : text)
+      escapes += static_cast<unsigned char>(c) < ' ' || c == '"' || c == '\\';
+  }
+  return text.size() + (kLongestEscape - 1) * escapes + 2;
+}
+
+char* PutJsonString(char* to, std::string_view text) noexcept {
+  MemoryStream stream{to};
+  rapidjson::Writer<MemoryStream>(stream).String(text.data(),
+                                                 static_cast<rapidjson::SizeType>(text.size()));
+  return stream.at;
+}
+
 }  // namespace pgsync::core

@@ -119,4 +119,10 @@ class JsonWriter {
   TokenWriter writer_;
 };
 
+/// Room that PutJsonString() needs for `text`: close to what it takes where that is much.
+size_t JsonStringRoom(std::string_view text) noexcept;
+/// Writes `text` as a JSON string, with its quotes, and returns the end of it. `to` has as much
+/// room as JsonStringRoom() says.
+char* PutJsonString(char* to, std::string_view text) noexcept;
+
 }  // namespace pgsync::core

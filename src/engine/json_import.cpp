@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "core/text.h"
+#include "engine/ascending_keys.h"
 #include "engine/row_store.h"
 #include "engine/sequences.h"
 #include "pg/query.h"
@@ -158,6 +159,7 @@ class JsonImport {
     }
     if (keyed.size() < 2) return;
     std::sort(keyed.begin(), keyed.end());
+    if (KeysAscend(keyed)) return;
     const std::unordered_set<int64> superseded = FindSuperseded(keyed);
     if (superseded.empty()) return;
     for (auto& [columns, positions] : groups_) {
@@ -166,6 +168,15 @@ class JsonImport {
                       positions.end());
     }
     counts_.skipped += static_cast<int64>(superseded.size());
+  }
+
+  bool KeysAscend(const std::vector<int64>& keyed) {
+    AscendingKeys keys(target_, *key_);
+    if (!keys.ascending()) return false;
+    Convert(
+        keyed, key_->columns,
+        [&](int64, Datum* values, bool* nulls) { return keys.add(values, nulls); }, nullptr);
+    return keys.ascending();
   }
 
   std::unordered_set<int64> FindSuperseded(const std::vector<int64>& keyed) {
@@ -182,7 +193,10 @@ class JsonImport {
     RowStore keys(kKeysRelation, columns, work_mem);
     Convert(
         keyed, key_->columns,
-        [&](int64 position, Datum* values, bool* nulls) { keys.put(position, values, nulls); },
+        [&](int64 position, Datum* values, bool* nulls) {
+          keys.put(position, values, nulls);
+          return true;
+        },
         nullptr);
 
     std::unordered_set<int64> superseded;
@@ -200,7 +214,8 @@ class JsonImport {
     return superseded;
   }
 
-  // Converts these columns of these records and hands them to `put`, a leaf. A record that does not
+  // Converts these columns of these records and hands them to `put`, a leaf, until that returns
+  // false. A record that does not
   // convert is passed over, and told to `failed` (may be null). Conversions run in a subtransaction
   // that a failing one ends: one for each failure, not one for each record.
   template <typename Put>
@@ -209,18 +224,21 @@ class JsonImport {
     std::vector<Datum> values(columns.size() + 1);
     std::unique_ptr<bool[]> nulls(new bool[columns.size() + 1]);
     size_t next = 0;
-    while (next < positions.size()) {
+    size_t end = positions.size();
+    while (next < end) {
       try {
         pg::InSubXact([&] {
-          for (; next < positions.size(); next++) {
-            scratch_.Reset();
-            pg::ContextScope scope(scratch_.get());
-            pg::Call([&] {
+          pg::ContextScope scope(scratch_.get());
+          pg::Call([&] {
+            while (next < end) {
               CHECK_FOR_INTERRUPTS();
+              MemoryContextReset(scratch_.get());
               convert_record(positions[next], columns, values.data(), nulls.get());
-              put(positions[next], values.data(), nulls.get());
-            });
-          }
+              const bool more = put(positions[next], values.data(), nulls.get());
+              next++;
+              if (!more) end = next;
+            }
+          });
         });
       } catch (const pg::PgError& error) {
         if (!IsConversionError(error)) throw;
@@ -291,6 +309,7 @@ class JsonImport {
           batch, columns,
           [&](int64 position, Datum* values, bool* nulls) {
             applier->put_row(position, values, nulls);
+            return true;
           },
           &JsonImport::ConversionFailed);
       applier->Apply();

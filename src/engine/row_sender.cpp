@@ -82,11 +82,41 @@ class FrameSender : public RowSender, public rows::RowConsumer {
   core::RowStreamWriter& writer_;
 };
 
-class JsonFrameSender : public RowSender, public rows::JsonRows {
+// Text in the encoding of the database as UTF-8.
+std::string_view utf8_of(const char* text, size_t size) {
+  const char* converted = pg_server_to_any(text, static_cast<int>(size), PG_UTF8);
+  return std::string_view(converted, converted == text ? size : strlen(converted));
+}
+
+// The JSON of one row, in UTF-8. For leaves.
+class JsonLine {
+ public:
+  explicit JsonLine(const std::vector<const catalog::Column*>& columns)
+      : text_(columns), context_("sync JSON line"), converted_("sync JSON line in UTF-8") {
+    buffer_.context = context_.get();
+  }
+  std::string_view make(TupleTableSlot* slot) {
+    rows::clear_bytes(buffer_);
+    text_.append_row(buffer_, slot);
+    MemoryContextReset(converted_.get());
+    const MemoryContext saved = MemoryContextSwitchTo(converted_.get());
+    const std::string_view line = utf8_of(buffer_.data, buffer_.used);
+    MemoryContextSwitchTo(saved);
+    return line;
+  }
+
+ private:
+  rows::JsonRowText text_;
+  pg::OwnedContext context_;
+  pg::OwnedContext converted_;
+  rows::ByteBuffer buffer_;
+};
+
+class JsonFrameSender : public RowSender, public rows::RowConsumer {
  public:
   JsonFrameSender(const std::vector<const catalog::Column*>& columns, core::RowStreamWriter& writer,
                   OnSent on_sent)
-      : JsonRows(columns), frame_(writer, std::move(on_sent)), writer_(writer) {
+      : line_(columns), frame_(writer, std::move(on_sent)), writer_(writer) {
     core::RowHeader header;
     header.encoding = "UTF8";
     header.columns.push_back({"row", true, -1});
@@ -100,18 +130,17 @@ class JsonFrameSender : public RowSender, public rows::JsonRows {
     writer_.End();
   }
 
- protected:
-  void take_object(Jsonb* object) override {
-    const char* text = JsonbToCString(nullptr, &object->root, VARSIZE(object));
-    text = pg_server_to_any(text, static_cast<int>(strlen(text)), PG_UTF8);
-    const size_t size = strlen(text);
+  void take_row(TupleTableSlot* slot) override {
+    const std::string_view text = line_.make(slot);
     rows::ByteBuffer& buffer = frame_.begin_row();
     memset(rows::claim_bytes(buffer, core::NullBitmapSize(1)), 0, core::NullBitmapSize(1));
-    rows::append_counted(buffer, text, size);
+    rows::append_counted(buffer, text.data(), text.size());
     frame_.end_row();
   }
+  bool done() const override { return frame_.unwanted(); }
 
  private:
+  JsonLine line_;
   FrameBuffer frame_;
   core::RowStreamWriter& writer_;
 };
@@ -144,28 +173,27 @@ class TextBuffer {
 };
 
 void append_utf8(rows::ByteBuffer& buffer, const char* text) {
-  text = pg_server_to_any(text, static_cast<int>(strlen(text)), PG_UTF8);
-  rows::append_bytes(buffer, text, strlen(text));
+  const std::string_view utf8 = utf8_of(text, strlen(text));
+  rows::append_bytes(buffer, utf8.data(), utf8.size());
 }
 
-class JsonLineSender : public RowSender, public rows::JsonRows {
+class JsonLineSender : public RowSender, public rows::RowConsumer {
  public:
   JsonLineSender(const std::vector<const catalog::Column*>& columns, core::ByteSink& sink,
                  OnSent on_sent)
-      : JsonRows(columns), text_(sink, std::move(on_sent)) {}
+      : line_(columns), text_(sink, std::move(on_sent)) {}
   rows::RowConsumer& consumer() override { return *this; }
   void Finish() override { text_.Flush(); }
 
- protected:
-  void take_object(Jsonb* object) override {
-    char* line = JsonbToCString(nullptr, &object->root, VARSIZE(object));
-    append_utf8(text_.bytes(), line);
-    pfree(line);
+  void take_row(TupleTableSlot* slot) override {
+    const std::string_view line = line_.make(slot);
+    rows::append_bytes(text_.bytes(), line.data(), line.size());
     rows::append_bytes(text_.bytes(), "\n", 1);
     text_.flush_when_full();
   }
 
  private:
+  JsonLine line_;
   TextBuffer text_;
 };
 

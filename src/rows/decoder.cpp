@@ -10,7 +10,9 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 #include "utils/uuid.h"
 }
 
@@ -74,6 +76,13 @@ RowDecoder::RowDecoder(const std::vector<Request>& requests, int encoding)
         case BYTEAOID:
           decoder.kind = Kind::kBytes;
           break;
+        case DATEOID:
+          decoder.kind = Kind::kDate;
+          break;
+        case TIMESTAMPOID:
+        case TIMESTAMPTZOID:
+          decoder.kind = Kind::kTimestamp;
+          break;
         case TEXTOID:
         case VARCHAROID:
           if (decoder.typmod < 0) decoder.kind = Kind::kPlainText;
@@ -82,13 +91,15 @@ RowDecoder::RowDecoder(const std::vector<Request>& requests, int encoding)
           break;
       }
     }
-    if (decoder.kind == Kind::kReceive || decoder.kind == Kind::kInput) {
+    // Of dates and timestamps the function takes what is out of range, or to be rounded.
+    if (decoder.kind == Kind::kReceive || decoder.kind == Kind::kInput ||
+        decoder.kind == Kind::kDate || decoder.kind == Kind::kTimestamp) {
       pg::Call([&] {
         Oid function;
-        if (decoder.kind == Kind::kReceive) {
-          getTypeBinaryInputInfo(type, &function, &decoder.io_param);
-        } else {
+        if (decoder.kind == Kind::kInput) {
           getTypeInputInfo(type, &function, &decoder.io_param);
+        } else {
+          getTypeBinaryInputInfo(type, &function, &decoder.io_param);
         }
         fmgr_info_cxt(function, &decoder.function, context_.get());
       });
@@ -141,6 +152,27 @@ void RowDecoder::locate_fields() {
   at_ = at;
 }
 
+Datum RowDecoder::receive_value(Decoder& decoder, const Field& field) {
+  // Receive functions expect a terminator behind the bytes, as a StringInfo has.
+  patched_ = field.data + field.size;
+  patched_byte_ = *patched_;
+  *patched_ = '\0';
+  StringInfoData bytes;
+  bytes.data = field.data;
+  bytes.len = static_cast<int>(field.size);
+  bytes.maxlen = bytes.len + 1;
+  bytes.cursor = 0;
+  const Datum value =
+      ReceiveFunctionCall(&decoder.function, &bytes, decoder.io_param, decoder.typmod);
+  *patched_ = patched_byte_;
+  patched_ = nullptr;
+  if (bytes.cursor != bytes.len) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+                    errmsg("incorrect binary data format")));
+  }
+  return value;
+}
+
 Datum RowDecoder::decode_value(Decoder& decoder, const Field& field) {
   switch (decoder.kind) {
     case Kind::kBool:
@@ -174,26 +206,23 @@ Datum RowDecoder::decode_value(Decoder& decoder, const Field& field) {
       const size_t size = text == field.data ? field.size : strlen(text);
       return PointerGetDatum(cstring_to_text_with_len(text, static_cast<int>(size)));
     }
-    case Kind::kReceive: {
-      // Receive functions expect a terminator behind the bytes, as a StringInfo has.
-      patched_ = field.data + field.size;
-      patched_byte_ = *patched_;
-      *patched_ = '\0';
-      StringInfoData bytes;
-      bytes.data = field.data;
-      bytes.len = static_cast<int>(field.size);
-      bytes.maxlen = bytes.len + 1;
-      bytes.cursor = 0;
-      const Datum value =
-          ReceiveFunctionCall(&decoder.function, &bytes, decoder.io_param, decoder.typmod);
-      *patched_ = patched_byte_;
-      patched_ = nullptr;
-      if (bytes.cursor != bytes.len) {
-        ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-                        errmsg("incorrect binary data format")));
-      }
-      return value;
+    case Kind::kDate: {
+      uint32 big;
+      memcpy(&big, field.data, sizeof(big));
+      const auto date = static_cast<DateADT>(pg_ntoh32(big));
+      if (DATE_NOT_FINITE(date) || IS_VALID_DATE(date)) return DateADTGetDatum(date);
+      return receive_value(decoder, field);
     }
+    case Kind::kTimestamp: {
+      uint64 big;
+      memcpy(&big, field.data, sizeof(big));
+      const auto timestamp = static_cast<Timestamp>(pg_ntoh64(big));
+      const bool valid = TIMESTAMP_NOT_FINITE(timestamp) || IS_VALID_TIMESTAMP(timestamp);
+      if (valid && decoder.typmod < 0) return TimestampGetDatum(timestamp);
+      return receive_value(decoder, field);
+    }
+    case Kind::kReceive:
+      return receive_value(decoder, field);
     case Kind::kInput: {
       char* text = pg_any_to_server(field.data, static_cast<int>(field.size), encoding_);
       if (text == field.data) text = pnstrdup(field.data, field.size);

@@ -47,6 +47,8 @@ class RowDecoder {
     kBool,
     kChar,
     kUuid,
+    kDate,
+    kTimestamp,
     kBytes,
     kPlainText,
     kReceive,
@@ -68,6 +70,7 @@ class RowDecoder {
   };
   void locate_fields();
   void repair();
+  Datum receive_value(Decoder& decoder, const Field& field);
   Datum decode_value(Decoder& decoder, const Field& field);
 
   std::vector<Decoder> decoders_;

@@ -11,10 +11,32 @@
 
 namespace pgsync::rows {
 
-/// Turns the rows of a scan into jsonb objects, column names as keys, and hands each on.
-class JsonRows : public RowConsumer {
+/// The columns of rows that become JSON objects, column names as keys.
+class JsonColumns {
  public:
   /// For rows with these columns, in this order.
+  explicit JsonColumns(const std::vector<const catalog::Column*>& columns);
+
+ protected:
+  struct Field {
+    std::string name;
+    std::unique_ptr<JsonType> type;
+  };
+
+  std::vector<Field> fields_;
+  std::vector<Member> members_;
+  CanonicalSettings& settings() { return *settings_; }
+  MemoryContext scratch() const { return scratch_.get(); }
+
+ private:
+  pg::OwnedContext types_context_;
+  pg::OwnedContext scratch_;
+  std::unique_ptr<CanonicalSettings> settings_;
+};
+
+/// Turns the rows of a scan into jsonb objects and hands each on.
+class JsonRows : public RowConsumer, protected JsonColumns {
+ public:
   explicit JsonRows(const std::vector<const catalog::Column*>& columns);
 
   void take_row(TupleTableSlot* slot) final;
@@ -24,14 +46,16 @@ class JsonRows : public RowConsumer {
   virtual void take_object(Jsonb* object) = 0;
 
  private:
-  struct Field {
-    std::string name;
-    std::unique_ptr<JsonType> type;
-  };
-  pg::OwnedContext types_context_;
-  pg::OwnedContext scratch_;
-  std::vector<Field> fields_;
-  std::unique_ptr<CanonicalSettings> settings_;
+  std::vector<JsonbPair> pairs_;
+};
+
+/// Makes text of the same objects, the same that jsonb_out() makes of them.
+class JsonRowText : private JsonColumns {
+ public:
+  using JsonColumns::JsonColumns;
+
+  /// Appends the object of a row, in the encoding of the database. For leaves.
+  void append_row(ByteBuffer& out, TupleTableSlot* slot);
 };
 
 }  // namespace pgsync::rows

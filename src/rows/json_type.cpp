@@ -1,5 +1,10 @@
 #include "rows/json_type.h"
 
+#include <algorithm>
+
+#include "core/json.h"
+#include "core/text.h"
+
 extern "C" {
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -52,6 +57,10 @@ JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
       }
       fields_.push_back(std::move(field));
     }
+    std::vector<std::string> names;
+    for (const Field& field : fields_)
+      names.push_back(field.name);
+    members_ = MembersOf(names);
     return;
   }
   switch (base_) {
@@ -90,6 +99,25 @@ JsonType::JsonType(Oid type, int32 typmod, MemoryContext context)
     default:
       kind_ = Kind::kText;
   }
+}
+
+std::vector<Member> MembersOf(const std::vector<std::string>& names) {
+  std::vector<Member> members;
+  for (size_t i = 0; i < names.size(); i++) {
+    if (!names[i].empty()) members.push_back({i, std::string()});
+  }
+  // By length, then by bytes.
+  std::sort(members.begin(), members.end(), [&](const Member& left, const Member& right) {
+    const std::string &a = names[left.position], &b = names[right.position];
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
+  for (Member& member : members) {
+    const std::string& name = names[member.position];
+    std::string text(core::JsonStringRoom(name), '\0');
+    text.resize(static_cast<size_t>(core::PutJsonString(text.data(), name) - text.data()));
+    member.label = core::Cat(&member == &members.front() ? "{" : ", ", text, ": ");
+  }
+  return members;
 }
 
 void set_json_string(JsonbValue* json, const char* text, size_t size) {

@@ -24,8 +24,10 @@
 
 #include "catalog/types.h"
 #include "pg/memory.h"
+#include "rows/byte_buffer.h"
 
 extern "C" {
+#include "utils/array.h"
 #include "utils/jsonb.h"
 }
 
@@ -34,13 +36,26 @@ namespace pgsync::rows {
 inline constexpr char kJsonbWrapper[] = "__jsonb__";
 inline constexpr char kJsonWrapper[] = "__json__";
 
+/// A member of the objects that are made of a row: which column it is, and what stands before its
+/// value.
+struct Member {
+  size_t position;
+  std::string label;
+};
+/// Members of those names, in the order of jsonb; an empty name makes no member.
+std::vector<Member> MembersOf(const std::vector<std::string>& names);
+
 class JsonType {
  public:
   /// Looks the type up; functions keep their state in `context`, which must outlive the object.
   JsonType(Oid type, int32 typmod, MemoryContext context);
 
-  /// The value as JSON, for leaves; `*out` may point into `value`.
+  /// The value as JSON, for leaves; `*out` may point into `value`. Arrays and objects come as
+  /// trees.
   void to_json(Datum value, JsonbValue* out);
+  /// The value as text of JSON, the same that jsonb_out() makes of to_json(), in the encoding of
+  /// the database. For leaves.
+  void append_json(ByteBuffer& out, Datum value);
   /// The value that the JSON stands for, for leaves. Raises what the type's input raises, 22P02
   /// where the JSON is of a form that the type does not have. A JSON null is SQL's. What the domain
   /// says that the type itself may be is left to check_domain().
@@ -71,6 +86,17 @@ class JsonType {
     std::unique_ptr<JsonType> type;
   };
 
+  bool is_plain_number(Datum value) const;
+  bool has_plain_bounds(const ArrayType* array) const;
+  int64 integer_of(Datum value) const;
+  const char* text_of(Datum value);
+  const char* char_text_of(Datum value);
+
+  void append_text(ByteBuffer& out, Datum value);
+  void append_jsonb(ByteBuffer& out, Datum value);
+  void append_array(ByteBuffer& out, Datum value);
+  void append_composite(ByteBuffer& out, Datum value);
+
   void array_to_json(Datum value, JsonbValue* out);
   void array_level_to_json(JsonbParseState** state, const int* dims, int level, int levels,
                            Datum** elements, bool** nulls, JsonbValue* result);
@@ -79,6 +105,7 @@ class JsonType {
 
   Datum element_from_json(JsonbValue* json, bool* is_null);
   Datum input(const char* text);
+  Datum number_from_json(Datum number);
   Datum scalar_from_json(JsonbValue* json);
   Datum char_from_json(JsonbValue* json);
   Datum json_from_json(JsonbValue* json);
@@ -98,9 +125,16 @@ class JsonType {
   catalog::TextDependence text_;
   std::unique_ptr<JsonType> element_;
   std::vector<Field> fields_;  // by attribute number; empty name: dropped
+  std::vector<Member> members_;
 };
 
 /// Sets `json` to a string; the bytes are not copied.
 void set_json_string(JsonbValue* json, const char* text, size_t size);
+
+/// Appends a text as a JSON string.
+void append_json_string(ByteBuffer& out, const char* text, size_t size);
+
+/// Whether the object's only key is that one.
+bool is_only_key(JsonbContainer* container, const char* key);
 
 }  // namespace pgsync::rows

@@ -66,21 +66,25 @@ Datum JsonType::input(const char* text) {
   return InputFunctionCall(&input_, const_cast<char*>(text), io_param_, typmod_);
 }
 
+Datum JsonType::number_from_json(Datum number) {
+  if (kind_ == Kind::kNumeric) {
+    return typmod_ < 0 ? number : DirectFunctionCall2(::numeric, number, Int32GetDatum(typmod_));
+  }
+  char* text = DatumGetCString(DirectFunctionCall1(numeric_out, number));
+  char* point = kind_ == Kind::kInteger ? strchr(text, '.') : nullptr;
+  // 5.0 is the integer 5; 5.5 is for the type's input to refuse.
+  if (point != nullptr && point[1 + strspn(point + 1, "0")] == '\0') *point = '\0';
+  return input(text);
+}
+
 Datum JsonType::scalar_from_json(JsonbValue* json) {
   switch (json->type) {
     case jbvString:
       return input(string_of(json));
     case jbvBool:
       return input(json->val.boolean ? "true" : "false");
-    case jbvNumeric: {
-      Datum number = NumericGetDatum(json->val.numeric);
-      if (kind_ == Kind::kInteger) {
-        // 5.0 is the integer 5; 5.5 is for the type's input to refuse.
-        const Datum whole = DirectFunctionCall2(numeric_trunc, number, Int32GetDatum(0));
-        if (DatumGetBool(DirectFunctionCall2(numeric_eq, number, whole))) number = whole;
-      }
-      return input(DatumGetCString(DirectFunctionCall1(numeric_out, number)));
-    }
+    case jbvNumeric:
+      return number_from_json(NumericGetDatum(json->val.numeric));
     default:
       wrong_form(json, type_);
   }

@@ -23,13 +23,19 @@ void set_string(JsonbValue* json, const char* text) {
   set_json_string(json, text, strlen(text));
 }
 
-// Hands over a finished array or object as a value that can be pushed.
-void set_container(JsonbValue* json, JsonbValue* built) {
-  Jsonb* jsonb = JsonbValueToJsonb(built);
-  json->type = jbvBinary;
-  json->val.binary.data = &jsonb->root;
-  json->val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+// The tree of a finished array or object.
+void set_tree(JsonbValue* json, JsonbContainer* container) {
+  JsonbParseState* state = nullptr;
+  JsonbIterator* iterator = JsonbIteratorInit(container);
+  JsonbValue item;
+  JsonbIteratorToken token;
+  while ((token = JsonbIteratorNext(&iterator, &item, false)) != WJB_DONE) {
+    JsonbValue* built = pushJsonbValue(&state, token, token < WJB_BEGIN_ARRAY ? &item : nullptr);
+    if (built != nullptr) *json = *built;
+  }
 }
+
+}  // namespace
 
 bool is_only_key(JsonbContainer* container, const char* key) {
   if (!JsonContainerIsObject(container) || JsonContainerSize(container) != 1) return false;
@@ -38,6 +44,8 @@ bool is_only_key(JsonbContainer* container, const char* key) {
          nullptr;
 }
 
+namespace {
+
 void wrap(JsonbValue* out, const char* key, JsonbValue* value) {
   JsonbParseState* state = nullptr;
   pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
@@ -45,7 +53,7 @@ void wrap(JsonbValue* out, const char* key, JsonbValue* value) {
   set_string(&name, key);
   pushJsonbValue(&state, WJB_KEY, &name);
   pushJsonbValue(&state, WJB_VALUE, value);
-  set_container(out, pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+  *out = *pushJsonbValue(&state, WJB_END_OBJECT, nullptr);
 }
 
 void set_jsonb(JsonbValue* out, Datum value) {
@@ -59,9 +67,7 @@ void set_jsonb(JsonbValue* out, Datum value) {
     return;
   }
   JsonbValue container;
-  container.type = jbvBinary;
-  container.val.binary.data = &jsonb->root;
-  container.val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+  set_tree(&container, &jsonb->root);
   if (is_only_key(&jsonb->root, kJsonbWrapper)) {
     wrap(out, kJsonbWrapper, &container);
   } else {
@@ -71,11 +77,51 @@ void set_jsonb(JsonbValue* out, Datum value) {
 
 }  // namespace
 
-void JsonType::text_to_json(Datum value, JsonbValue* out) {
+const char* JsonType::text_of(Datum value) {
   const char* text = OutputFunctionCall(&output_, value);
   // An array's text may hold values of type "char", which need not be text of the encoding.
   if (kind_ == Kind::kArray) pg_verifymbstr(text, static_cast<int>(strlen(text)), false);
-  set_string(out, text);
+  return text;
+}
+
+void JsonType::text_to_json(Datum value, JsonbValue* out) {
+  set_string(out, text_of(value));
+}
+
+// Whether a number of a floating-point type, or numeric, is one of JSON's.
+bool JsonType::is_plain_number(Datum value) const {
+  if (kind_ == Kind::kNumeric) {
+    Numeric number = DatumGetNumeric(value);
+    return !numeric_is_nan(number) && !numeric_is_inf(number);
+  }
+  const double number =
+      base_ == FLOAT4OID ? static_cast<double>(DatumGetFloat4(value)) : DatumGetFloat8(value);
+  return std::isfinite(number) && !(number == 0 && std::signbit(number));
+}
+
+bool JsonType::has_plain_bounds(const ArrayType* array) const {
+  for (int i = 0; i < ARR_NDIM(array); i++) {
+    if (ARR_LBOUND(array)[i] != 1) return false;
+  }
+  return true;
+}
+
+int64 JsonType::integer_of(Datum value) const {
+  switch (base_) {
+    case INT2OID:
+      return DatumGetInt16(value);
+    case INT4OID:
+      return DatumGetInt32(value);
+    case OIDOID:
+      return DatumGetObjectId(value);
+    default:
+      return DatumGetInt64(value);
+  }
+}
+
+const char* JsonType::char_text_of(Datum value) {
+  const auto byte = static_cast<unsigned char>(DatumGetChar(value));
+  return IS_HIGHBIT_SET(byte) ? psprintf("\\%03o", byte) : text_of(value);
 }
 
 void JsonType::to_json(Datum value, JsonbValue* out) {
@@ -84,30 +130,13 @@ void JsonType::to_json(Datum value, JsonbValue* out) {
       out->type = jbvBool;
       out->val.boolean = DatumGetBool(value);
       return;
-    case Kind::kInteger: {
-      int64 number;
-      switch (base_) {
-        case INT2OID:
-          number = DatumGetInt16(value);
-          break;
-        case INT4OID:
-          number = DatumGetInt32(value);
-          break;
-        case OIDOID:
-          number = DatumGetObjectId(value);
-          break;
-        default:
-          number = DatumGetInt64(value);
-      }
+    case Kind::kInteger:
       out->type = jbvNumeric;
-      out->val.numeric = int64_to_numeric(number);
+      out->val.numeric = int64_to_numeric(integer_of(value));
       return;
-    }
     case Kind::kFloat: {
-      const double number =
-          base_ == FLOAT4OID ? static_cast<double>(DatumGetFloat4(value)) : DatumGetFloat8(value);
       char* text = OutputFunctionCall(&output_, value);
-      if (std::isfinite(number) && !(number == 0 && std::signbit(number))) {
+      if (is_plain_number(value)) {
         out->type = jbvNumeric;
         out->val.numeric = DatumGetNumeric(DirectFunctionCall3(
             numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
@@ -116,16 +145,14 @@ void JsonType::to_json(Datum value, JsonbValue* out) {
       }
       return;
     }
-    case Kind::kNumeric: {
-      Numeric number = DatumGetNumeric(value);
-      if (numeric_is_nan(number) || numeric_is_inf(number)) {
-        text_to_json(value, out);
-      } else {
+    case Kind::kNumeric:
+      if (is_plain_number(value)) {
         out->type = jbvNumeric;
-        out->val.numeric = number;
+        out->val.numeric = DatumGetNumeric(value);
+      } else {
+        text_to_json(value, out);
       }
       return;
-    }
     case Kind::kDateTime: {
       auto* text = static_cast<char*>(palloc(MAXDATELEN + 1));
       JsonEncodeDateTime(text, value, base_, nullptr);
@@ -147,15 +174,9 @@ void JsonType::to_json(Datum value, JsonbValue* out) {
     case Kind::kComposite:
       composite_to_json(value, out);
       return;
-    case Kind::kChar: {
-      const auto byte = static_cast<unsigned char>(DatumGetChar(value));
-      if (IS_HIGHBIT_SET(byte)) {
-        set_string(out, psprintf("\\%03o", byte));
-      } else {
-        text_to_json(value, out);
-      }
+    case Kind::kChar:
+      set_string(out, char_text_of(value));
       return;
-    }
     case Kind::kText:
       text_to_json(value, out);
       return;
@@ -184,23 +205,21 @@ void JsonType::array_level_to_json(JsonbParseState** state, const int* dims, int
     ++*nulls;
   }
   JsonbValue* built = pushJsonbValue(state, WJB_END_ARRAY, nullptr);
-  if (result != nullptr) set_container(result, built);
+  if (result != nullptr) *result = *built;
 }
 
 void JsonType::array_to_json(Datum value, JsonbValue* out) {
   check_stack_depth();
   ArrayType* array = DatumGetArrayTypeP(value);
   const int levels = ARR_NDIM(array);
-  for (int i = 0; i < levels; i++) {
-    if (ARR_LBOUND(array)[i] != 1) {
-      text_to_json(value, out);
-      return;
-    }
+  if (!has_plain_bounds(array)) {
+    text_to_json(value, out);
+    return;
   }
   JsonbParseState* state = nullptr;
   if (levels == 0) {
     pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
-    set_container(out, pushJsonbValue(&state, WJB_END_ARRAY, nullptr));
+    *out = *pushJsonbValue(&state, WJB_END_ARRAY, nullptr);
     return;
   }
   int16 length;
@@ -233,7 +252,7 @@ void JsonType::composite_to_json(Datum value, JsonbValue* out) {
     }
     pushJsonbValue(&state, WJB_VALUE, &field);
   }
-  set_container(out, pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+  *out = *pushJsonbValue(&state, WJB_END_OBJECT, nullptr);
 }
 
 }  // namespace pgsync::rows

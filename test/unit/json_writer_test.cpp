@@ -142,5 +142,24 @@ TEST(JsonWriterTest, TakeCanBeReadAsAnObject) {
   EXPECT_EQ(JsonObject(document, "x").Int("n"), INT64_MIN);
 }
 
+TEST(JsonWriterTest, PutsStringsIntoMemoryAsItWritesThem) {
+  std::string all;
+  for (int c = 0; c < 256; c++)
+    all += static_cast<char>(c);
+  for (const std::string& text :
+       {std::string(), std::string("plain"), std::string("\"\\/\b\f\n\r\t\x01\x7f"), all,
+        std::string(1000, '"'), std::string(1000, 'x') + '\n', std::string(256, '\x02')}) {
+    std::string buffer(core::JsonStringRoom(text), '!');
+    char* const end = core::PutJsonString(buffer.data(), text);
+    ASSERT_LE(static_cast<size_t>(end - buffer.data()), buffer.size());
+    EXPECT_EQ(std::string(buffer.data(), end), Written(text));
+  }
+}
+
+TEST(JsonWriterTest, ALongStringNeedsLittleMoreRoomThanItTakes) {
+  EXPECT_EQ(core::JsonStringRoom(std::string(100000, 'x')), 100002u);
+  EXPECT_EQ(core::JsonStringRoom(std::string(100000, 'x') + '\n'), 100008u);
+}
+
 }  // namespace
 }  // namespace pgsync::core
