@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "pg/identity.h"
 #include "pg/query.h"
+#include "session/launcher_state.h"
 
 extern "C" {
 #include "utils/acl.h"
@@ -27,6 +28,13 @@ constexpr std::chrono::hours kLongestRetry{1};
 
 void NoteForSite(const Connection& connection, const char* action) {
   if (!connection.auth_token_hash) return;  // by which the site would know it
+  if (session::GetLauncherInfo().pid == 0) {
+    pg::Call([] {
+      ereport(WARNING,
+              (errmsg("the other site is not told before sync runs in this server"),
+               errhint("Add sync to shared_preload_libraries and restart, or tell it yourself.")));
+    });
+  }
   const std::string table = TableOf("sync_notices");
   const std::string role = pg::RoleName(GetUserId());
   pg::UserScope owner(catalog::ExtensionOwner());

@@ -209,7 +209,9 @@ foreach my $racer (@racers) { my $answer = finished($racer); $answers{$1}++ whil
 is($answers{200}, 1, 'one of many at once is registered') or diag(explain(\%answers));
 is(rows(), '1', 'once');
 
-# Nothing secret is in any log.
+# Nothing secret is in any log, also where the call fails.
+fails_with($a, "SELECT sync_create_connection('', 'receiver', 'http://localhost:1', token => 'tttttttttt')", '22023', undef, 'a token in a call that fails');
+fails_with($a, q(SELECT sync_update_connection('no such', '{"download_password": "s3cret"}')), 'P0002', undef, 'a password in one');
 foreach my $node ($a, $b)
 {
 	ok(!log_contains($node, qr/s3cret|S3cret|tttttttt/), 'no secret in the log');

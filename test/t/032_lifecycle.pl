@@ -123,5 +123,14 @@ foreach my $drop ('DROP EXTENSION sync', 'DROP SCHEMA tools CASCADE')
 	wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'doomed')) eq '0' }, 'no process is left in it');
 }
 
+# A server that does not preload the library can have connections, but not tell of them by itself.
+my $plain = PostgreSQL::Test::Cluster->new('plain');
+$plain->init;
+$plain->start;
+$plain->safe_psql('postgres', "CREATE EXTENSION sync; SELECT sync_create_connection('c', 'receiver', '$at_b/postgres', token => 'c')");
+my ($ret, $out, $err) = $plain->psql('postgres', "SELECT status FROM sync_suspend_connection('c'); SELECT name FROM sync_delete_connection('c'); SELECT action FROM sync_notices");
+is($out, "suspended\nc\ndelete", 'not preloaded');
+like($err, qr/WARNING:  the other site is not told before sync runs/, 'which is said');
+
 no_leftovers($_, $_->name) foreach $a, $b;
 done_testing();
