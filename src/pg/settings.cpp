@@ -23,6 +23,7 @@ int max_sessions = 100;
 int queue_size = 1024;
 int authentication_timeout_s = 10;
 int idle_timeout_ms = 300000;
+int phoenix_idle_timeout_ms = 60000;
 int send_timeout_ms = 60000;
 int snapshot_timeout_s = 43200;
 int lock_timeout_ms = 10000;
@@ -135,6 +136,10 @@ void define_server_settings() {
   define_int("sync.idle_timeout",
              "How long a peer may stay connected without a request (1 s to 24 days).",
              &idle_timeout_ms, 300000, 1000, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
+  define_int(
+      "sync.phoenix_idle_timeout",
+      "How long a PhoenixKit site may stay connected without a heartbeat (100 ms to 24 days).",
+      &phoenix_idle_timeout_ms, 60000, 100, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
   define_int("sync.send_timeout",
              "How long a peer may take to read what it is sent (1 s to 24 days).", &send_timeout_ms,
              60000, 1000, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);

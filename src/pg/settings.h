@@ -20,6 +20,7 @@ extern int max_sessions;
 extern int queue_size;
 extern int authentication_timeout_s;
 extern int idle_timeout_ms;
+extern int phoenix_idle_timeout_ms;
 extern int send_timeout_ms;
 extern int snapshot_timeout_s;
 extern int lock_timeout_ms;

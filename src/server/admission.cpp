@@ -58,20 +58,34 @@ core::IpAddress Admission::AddressOf(const net::HttpRequest& request) const {
                                 settings::trusted_proxies);
 }
 
-// Spends a code. What can be looked at without spending it comes first.
 void Admission::Connect(net::HttpRequest& request) {
   http_.ReadBody(request);
-  if (database_) {
-    throw Error(sqlstate::kNotInPrerequisiteState, "this connection has a session already");
-  }
   const core::JsonDocument document = core::ParseJson(request.body, "request", {kStrangerLimit, 8});
   const core::JsonObject json(document, "request");
   BeginGuess(request);
   if (json.Has("token")) RefuseStranger("unknown token");
-  const std::string code = json.String("code");
-  const auto database = session::DatabaseOfPendingCode(code);
-  if (database) {
-    const session::DatabaseState state = session::GetDatabaseState(*database);
+  core::ConnectReply reply;
+  reply.ticket = EnterWithCode(json.String("code"), std::nullopt);
+  reply.direction = session::DirectionName(database_->session().direction);
+  reply.software = session::kVersion;
+  reply.server_version = PG_VERSION_NUM;
+  reply.encoding = GetDatabaseEncodingName();
+  net::HttpResponse response;
+  response.body = reply.ToJson();
+  http_.Respond(response);
+}
+
+// What can be looked at without spending the code comes first.
+std::string Admission::EnterWithCode(const std::string& code,
+                                     std::optional<session::Direction> direction) {
+  if (database_) {
+    throw Error(sqlstate::kNotInPrerequisiteState, "this connection has a session already");
+  }
+  const auto facts = session::LookUpCode(code);
+  if (facts && direction && facts->direction != *direction) RefuseStranger("code of no use to it");
+  const bool usable = facts && facts->pending;
+  if (usable) {
+    const session::DatabaseState state = session::GetDatabaseState(facts->database);
     if (state != session::DatabaseState::kEnabled && state != session::DatabaseState::kUnknown) {
       RefuseStranger("module disabled");
     }
@@ -92,7 +106,7 @@ void Admission::Connect(net::HttpRequest& request) {
   session::Session session;
   const session::SpendResult result = session::SpendCode(code, ticket_hash_, &session);
   if (result == session::SpendResult::kAlreadyUsed) {
-    if (database) session::DemotePeer();
+    if (usable) session::DemotePeer();
     // Not a guess: whoever asks has the code, if too late.
     LogPeer("refused", {{"peer", exit_state.peer}, {"reason", "code already used"}});
     pg::Sleep(kRefusalDelay);
@@ -101,19 +115,11 @@ void Admission::Connect(net::HttpRequest& request) {
         .WithHint("Ask for a new code: it can be used once.");
   }
   if (result != session::SpendResult::kSpent) {
-    if (database) session::DemotePeer();
+    if (usable) session::DemotePeer();
     RefuseStranger("unknown code");
   }
   Admit(session);
-  core::ConnectReply reply;
-  reply.ticket = ticket;
-  reply.direction = session::DirectionName(session.direction);
-  reply.software = session::kVersion;
-  reply.server_version = PG_VERSION_NUM;
-  reply.encoding = GetDatabaseEncodingName();
-  net::HttpResponse response;
-  response.body = reply.ToJson();
-  http_.Respond(response);
+  return ticket;
 }
 
 // A ticket on a connection that has none yet: a peer that comes back after its connection was cut.

@@ -23,6 +23,14 @@ class Admission {
 
   /// Answers the request that brings a code. Raises why the peer is not let in.
   void Connect(net::HttpRequest& request);
+  /// Comes before a secret of the request is looked at: raises Refused where too many were wrong.
+  void BeginGuess(const net::HttpRequest& request);
+  /// After a wrong one: the peer learns no more than that, and not at once. Raises 28000.
+  [[noreturn]] void RefuseStranger(const char* reason);
+  /// Lets a peer in that brings a code, and is to be answered by the caller. With a direction, a
+  /// code of the other counts as unknown. Raises why the peer is not let in: 28000 for a code that
+  /// is unknown, 55000 for one that is used up. Returns the session's ticket.
+  std::string EnterWithCode(const std::string& code, std::optional<session::Direction> direction);
   /// Lets a request in that has the session's ticket: also the first on a connection, of a peer
   /// that comes back after another was cut. Raises for any other.
   void Authenticate(const net::HttpRequest& request);
@@ -34,9 +42,7 @@ class Admission {
   ServedDatabase* database() const { return database_.get(); }
 
  private:
-  void BeginGuess(const net::HttpRequest& request);
   void Admit(const session::Session& session);
-  [[noreturn]] void RefuseStranger(const char* reason);
   [[noreturn]] void RaiseInvalidCode();
 
   net::HttpServerConnection& http_;

@@ -19,6 +19,8 @@
 #include "server/log.h"
 #include "server/native_routes.h"
 #include "server/peer_watch.h"
+#include "server/phoenix_channel.h"
+#include "server/phoenix_upgrade.h"
 #include "server/refusal.h"
 #include "server/worker_exit.h"
 #include "session/launcher_state.h"
@@ -63,6 +65,8 @@ class Worker {
   void RefuseInsecure();
   void Serve();
   bool ServeRequest();
+  void ServeChannel();
+  void Reload();
   void Dispatch(net::HttpRequest& request);
   NextRequest ReadPushRequest();
   bool SkipRest();
@@ -81,7 +85,8 @@ class Worker {
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<net::HttpServerConnection> http_;
   std::unique_ptr<Admission> admission_;
-  std::unique_ptr<NativeRoutes> routes_;  // once a request for data has come
+  std::unique_ptr<NativeRoutes> routes_;     // once a request for data has come
+  std::unique_ptr<PhoenixChannel> channel_;  // of a PhoenixKit site
   Clock::time_point began_ = Clock::now();
 };
 
@@ -172,20 +177,31 @@ void Worker::Run() {
 }
 
 void Worker::Serve() {
-  while (ServeRequest()) {
-    pg::CheckInterrupts();
-    if (pg::Call([] {
-          const bool reload = ConfigReloadPending;
-          if (reload) {
-            ConfigReloadPending = false;
-            ProcessConfigFile(PGC_SIGHUP);
-          }
-          return reload;
-        })) {
-      waiter_.set_write_limit(milliseconds(settings::send_timeout_ms));
-    }
-  }
+  while (ServeRequest())
+    Reload();
+  if (channel_) ServeChannel();
   LogEnd(exit_state.completed ? "completed" : "closed");
+}
+
+// Between two requests.
+void Worker::Reload() {
+  pg::CheckInterrupts();
+  if (!pg::Call([] {
+        const bool reload = ConfigReloadPending;
+        if (reload) {
+          ConfigReloadPending = false;
+          ProcessConfigFile(PGC_SIGHUP);
+        }
+        return reload;
+      })) {
+    return;
+  }
+  waiter_.set_write_limit(milliseconds(settings::send_timeout_ms));
+}
+
+void Worker::ServeChannel() {
+  while (channel_->ServeMessage())
+    Reload();
 }
 
 // One request and its answer; false when the connection is to be closed.
@@ -200,6 +216,10 @@ bool Worker::ServeRequest() {
         database() ? static_cast<size_t>(settings::max_message_size_kb) * 1024 : kStrangerLimit;
     auto request = http_->ReadHead(limits);
     if (!request) return false;
+    if (IsPhoenixSocket(net::HttpTarget::Parse(request->target).path)) {
+      channel_ = PhoenixChannel::Open(*request, *admission_, *http_, *stream_, waiter_);
+      return false;
+    }
     Dispatch(*request);
   } catch (const net::BadRequest& error) {
     http_->set_last();
@@ -326,7 +346,9 @@ void Worker::LogEnd(const char* result) {
   if (exit_state.ended_logged) return;
   exit_state.ended_logged = true;
   if (!database()) return;  // was refused, and that was said
-  const ServedTotals totals = routes_ ? routes_->totals() : ServedTotals();
+  const ServedTotals totals = channel_  ? channel_->totals()
+                              : routes_ ? routes_->totals()
+                                        : ServedTotals();
   const bool receives = database()->session().direction == session::Direction::kReceive;
   const auto ms = std::chrono::duration_cast<milliseconds>(Clock::now() - began_).count();
   LogPeer("ended",

@@ -17,6 +17,7 @@ void at_worker_exit(int, Datum) {
     (void)send(exit_state.unanswered_socket, kAnswer, sizeof(kAnswer) - 1,
                MSG_NOSIGNAL | MSG_DONTWAIT);
   }
+  if (exit_state.farewell != nullptr) exit_state.farewell(exit_state.farewell_argument);
   if (!exit_state.connected) return;
   exit_state.connected = false;
   session::end_connection(exit_state.session, exit_state.completed);

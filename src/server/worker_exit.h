@@ -11,6 +11,9 @@ struct ExitState {
   session::SessionId session;
   bool completed = false;
   int unanswered_socket = -1;  // a peer in the clear that waits for its first answer
+  /// What is said to a peer that is being served, when the process ends. Raises nothing.
+  void (*farewell)(void* argument) = nullptr;
+  void* farewell_argument = nullptr;
   bool ended_logged = false;
   char peer[80] = "";
 };

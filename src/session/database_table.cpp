@@ -105,6 +105,20 @@ DatabaseState GetDatabaseState(Oid database) {
   });
 }
 
+bool AnyDatabaseEnabled() {
+  if (!SharedMemoryAttached()) return false;
+  return pg::Call([] {
+    bool enabled = false;
+    LWLockAcquire(lock(), LW_SHARED);
+    for (int i = 0; i < kDatabases; i++) {
+      if (slots[i].oid != InvalidOid && slots[i].state == static_cast<int>(DatabaseState::kEnabled))
+        enabled = true;
+    }
+    LWLockRelease(lock());
+    return enabled;
+  });
+}
+
 void note_database_state(Oid database, DatabaseState state, const char* name) noexcept {
   if (!SharedMemoryAttached()) return;
   LWLockAcquire(lock(), LW_EXCLUSIVE);

@@ -14,6 +14,8 @@ enum class DatabaseState { kUnknown, kNotInstalled, kDisabled, kCopied, kEnabled
 
 /// As far as is known; kUnknown where no probe has looked yet.
 DatabaseState GetDatabaseState(Oid database);
+/// Whether there is a database in which the module is enabled, as far as is known.
+bool AnyDatabaseEnabled();
 /// Raises nothing: also called at commit. A database that finds no room stays unknown. `name` may
 /// be null where it is known already.
 void note_database_state(Oid database, DatabaseState state, const char* name = nullptr) noexcept;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/code.h"
+#include "core/json.h"
 #include "pg/settings.h"
 #include "session/launcher_state.h"
 #include "session/session_slots.h"
@@ -83,21 +84,60 @@ std::optional<Session> FindByTicket(const std::string& ticket_hash) {
   return FromSlot(found, *copy);
 }
 
-std::optional<Oid> DatabaseOfPendingCode(const std::string& code) {
-  const Oid database = pg::Call([&] {
-    Oid found = InvalidOid;
+std::optional<CodeFacts> LookUpCode(const std::string& code) {
+  const struct {
+    bool known;
+    CodeFacts facts;
+  } found = pg::Call([&] {
+    auto result = decltype(found){false, {false, InvalidOid, Direction::kSend}};
     const TimestampTz now = GetCurrentTimestamp();
     LWLockAcquire(session_lock(), LW_SHARED);
     for (int i = 0; i < session_slot_count; i++) {
-      if (has_code(session_slots[i], code.c_str()) && !over(session_slots[i], now) &&
-          session_slots[i].status == static_cast<int>(SessionStatus::kPending)) {
-        found = session_slots[i].database;
+      const SessionSlot& slot = session_slots[i];
+      if (has_code(slot, code.c_str()) && !over(slot, now) &&
+          slot.status != static_cast<int>(SessionStatus::kUncommitted)) {
+        result = {true,
+                  {slot.status == static_cast<int>(SessionStatus::kPending), slot.database,
+                   static_cast<Direction>(slot.direction)}};
       }
     }
     LWLockRelease(session_lock());
-    return found;
+    return result;
   });
-  return OidIsValid(database) ? std::optional<Oid>(database) : std::nullopt;
+  return found.known ? std::optional<CodeFacts>(found.facts) : std::nullopt;
+}
+
+bool SetMetadata(const SessionId& id, std::string_view name, std::string_view json) {
+  auto copy = std::make_unique<SessionSlot>();
+  for (;;) {
+    const bool found = pg::Call([&] {
+      LWLockAcquire(session_lock(), LW_SHARED);
+      const SessionSlot* slot = slot_of(id);
+      if (slot != nullptr) memcpy(copy.get(), slot, sizeof(*slot));
+      LWLockRelease(session_lock());
+      return slot != nullptr;
+    });
+    if (!found) return false;
+    core::JsonDocument document = core::ParseJson(copy->metadata, "metadata of the session");
+    core::JsonWriter merged;
+    merged.BeginObject();
+    for (const auto& member : document.GetObject()) {
+      const std::string_view key(member.name.GetString(), member.name.GetStringLength());
+      if (key != name) merged.Key(key).Value(member.value);
+    }
+    const std::string text = merged.Key(name).Raw(json).EndObject().Take();
+    if (text.size() > kMaxMetadata) return false;
+    const bool same = pg::Call([&] {
+      LWLockAcquire(session_lock(), LW_EXCLUSIVE);
+      SessionSlot* slot = slot_of(id);
+      const bool unchanged = slot != nullptr && strcmp(slot->metadata, copy->metadata) == 0;
+      if (unchanged) strlcpy(slot->metadata, text.c_str(), sizeof(slot->metadata));
+      LWLockRelease(session_lock());
+      return unchanged;
+    });
+    if (same) return true;
+    pg::CheckInterrupts();  // somebody has changed it meanwhile, or the session is gone
+  }
 }
 
 BeginResult BeginConnection(const SessionId& id) {

@@ -16,8 +16,16 @@ SpendResult SpendCode(const std::string& code, const std::string& ticket_hash, S
 void ReturnCode(const SessionId& id);
 /// The connected session to which a ticket belongs.
 std::optional<Session> FindByTicket(const std::string& ticket_hash);
-/// Whether a peer could spend this code now, without spending it. Tells its database.
-std::optional<Oid> DatabaseOfPendingCode(const std::string& code);
+/// What a code is, without spending it; nullopt: unknown.
+struct CodeFacts {
+  bool pending;  // a peer could spend it now
+  Oid database;
+  Direction direction;
+};
+std::optional<CodeFacts> LookUpCode(const std::string& code);
+/// Sets a member of the session's metadata to that JSON (UTF-8). False where the session is gone,
+/// or the metadata would not fit.
+bool SetMetadata(const SessionId& id, std::string_view name, std::string_view json);
 /// The connection of the session's peer begins; there can be one at a time, whose snapshot all that
 /// it reads comes from.
 enum class BeginResult { kBegun, kGone, kBusy };

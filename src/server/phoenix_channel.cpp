@@ -1,0 +1,111 @@
+#include "server/phoenix_channel.h"
+
+#include "core/text.h"
+#include "pg/settings.h"
+#include "server/peer_watch.h"
+#include "server/phoenix_info.h"
+#include "server/phoenix_upgrade.h"
+#include "server/worker_exit.h"
+
+namespace pgsync::server {
+
+using core::Cat;
+using core::Error;
+using net::CloseCode;
+using std::chrono::milliseconds;
+namespace settings = pg::settings;
+
+namespace {
+
+// Says goodbye when the process ends without unwinding: the session was deleted, the peer
+// terminated, the server is shut down.
+void say_farewell(void* socket) {
+  static_cast<net::WebSocket*>(socket)->CloseAtExit(CloseCode::kNormal);
+}
+
+// A peer that knows of it gets all values as their texts.
+bool AcceptsText(const core::PhoenixFrame& join) {
+  const core::JsonValue* accepted = join.Find("accept_encoding");
+  if (accepted == nullptr || !accepted->IsArray()) return false;
+  for (const core::JsonValue& encoding : accepted->GetArray()) {
+    if (encoding.IsString() && std::string_view(encoding.GetString()) == "pgtext") return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::unique_ptr<PhoenixChannel> PhoenixChannel::Open(const net::HttpRequest& request,
+                                                     Admission& admission,
+                                                     net::HttpServerConnection& http,
+                                                     net::Stream& stream, core::Waiter& waiter) {
+  if (!LetPhoenixIn(request, admission, http)) return nullptr;
+  auto socket = net::WebSocket::Accept(stream, waiter, request, http.GiveUp());
+  waiter.set_deadline(std::nullopt);
+  waiter.set_read_limit(std::nullopt);
+  NoteConnectionInfo(admission.database()->session().id, request,
+                     admission.AddressOf(request).ToString(), stream.encrypted() ? "wss" : "ws");
+  return std::unique_ptr<PhoenixChannel>(
+      new PhoenixChannel(*admission.database(), std::move(socket)));
+}
+
+PhoenixChannel::PhoenixChannel(ServedDatabase& database, std::unique_ptr<net::WebSocket> socket)
+    : database_(database),
+      socket_(std::move(socket)),
+      topic_(Cat("transfer:", database.session().code)),
+      requests_(database, *socket_, topic_) {
+  exit_state.farewell_argument = socket_.get();
+  exit_state.farewell = say_farewell;
+}
+
+PhoenixChannel::~PhoenixChannel() {
+  exit_state.farewell = nullptr;
+}
+
+bool PhoenixChannel::ServeMessage() {
+  socket_->set_idle_limit(milliseconds(settings::phoenix_idle_timeout_ms));
+  socket_->set_message_limit(static_cast<size_t>(settings::max_message_size_kb) * 1024);
+  try {
+    const auto text = socket_->ReadText();
+    if (!text) {
+      exit_state.completed = socket_->close_code() == CloseCode::kNormal;
+      return false;
+    }
+    // What is no frame is passed over, as PhoenixKit does with what is no JSON.
+    if (const auto frame = core::PhoenixFrame::Parse(*text)) Handle(*frame);
+    return true;
+  } catch (const core::TimeoutError&) {
+    socket_->Close(CloseCode::kProtocolError);
+    throw;
+  } catch (...) {
+    socket_->Close(CloseCode::kInternalError);
+    throw;
+  }
+}
+
+void PhoenixChannel::Handle(const core::PhoenixFrame& frame) {
+  if (frame.event() == core::kHeartbeatEvent && frame.topic() == core::kPhoenixTopic) {
+    socket_->WriteText(core::WritePhoenixReply(frame.ref(), frame.topic(), "ok", "{}"));
+  } else if (frame.event() == core::kJoinEvent) {
+    Join(frame);
+  } else if (joined_) {
+    requests_.Handle(frame);
+  }
+}
+
+void PhoenixChannel::Join(const core::PhoenixFrame& frame) {
+  if (frame.topic() != topic_) {
+    socket_->WriteText(core::WritePhoenixReply(frame.ref(), frame.topic(), "error",
+                                               R"({"reason":"code_mismatch"})"));
+    return;
+  }
+  if (const core::JsonValue* info = frame.Find("receiver_info")) {
+    NoteReceiverInfo(database_.session().id, *info);
+  }
+  requests_.set_lossless(AcceptsText(frame));
+  joined_ = true;
+  // A peer takes the join for done only where the response is empty.
+  socket_->WriteText(core::WritePhoenixReply(frame.ref(), topic_, "ok", "{}"));
+}
+
+}  // namespace pgsync::server

@@ -1,0 +1,57 @@
+// The requests of a PhoenixKit site for data, answered over its WebSocket.
+#pragma once
+
+#include <string>
+
+#include "catalog/table.h"
+#include "core/phoenix_frame.h"
+#include "net/websocket.h"
+#include "server/push.h"
+#include "server/served_database.h"
+
+namespace pgsync::server {
+
+/// An answer failed after a part of it had been sent: all that can be told to the peer is that.
+class BrokenAnswer : public core::Error {
+ public:
+  explicit BrokenAnswer(const core::Error& cause) : core::Error(cause) {}
+};
+
+class PhoenixRequests {
+ public:
+  /// `topic`: under which answers go out.
+  PhoenixRequests(ServedDatabase& database, net::WebSocket& socket, std::string topic)
+      : database_(database), socket_(socket), topic_(std::move(topic)) {}
+
+  /// Answers a request, with an error where there is one. What is no request, or has no ref to
+  /// answer to, is passed over. Raises BrokenAnswer, and what ends the connection.
+  void Handle(const core::PhoenixFrame& frame);
+
+  /// Values are sent in the form that loses nothing, and does not follow PhoenixKit's.
+  void set_lossless(bool lossless) { lossless_ = lossless; }
+
+  const ServedTotals& totals() const { return totals_; }
+
+ private:
+  struct Request;
+  static const Request kRequests[];
+
+  void Capabilities(const core::PhoenixFrame& frame);
+  void Tables(const core::PhoenixFrame& frame);
+  void Schema(const core::PhoenixFrame& frame);
+  void Count(const core::PhoenixFrame& frame);
+  void Records(const core::PhoenixFrame& frame);
+
+  catalog::Table Resolve(const std::string& utf8_name, const char* not_found, bool naming) const;
+  void Reply(const char* event, const std::string& fields);
+  void Fail(const Request& request, const core::Error& error);
+
+  ServedDatabase& database_;
+  net::WebSocket& socket_;
+  std::string topic_;
+  bool lossless_ = false;
+  std::string ref_;  // of the request at hand, as JSON
+  ServedTotals totals_;
+};
+
+}  // namespace pgsync::server
