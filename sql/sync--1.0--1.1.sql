@@ -311,3 +311,23 @@ REVOKE ALL ON FUNCTION
     @extschema@.sync_table_stats(text, text, timestamptz, timestamptz),
     @extschema@.sync_purge_transfers(interval)
     FROM PUBLIC;
+
+-- ------------------------------------------------------------------------------------------------
+-- Jobs
+-- ------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.sync_transfer_async(connection text, tables text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
+        strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
+        mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
+        dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
+        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL)
+    RETURNS uuid
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer_async';
+COMMENT ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) IS 'Has a worker transfer tables over a receiver connection once this transaction has committed';
+
+CREATE FUNCTION @extschema@.sync_cancel_transfer(transfer uuid) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_cancel_transfer';
+COMMENT ON FUNCTION @extschema@.sync_cancel_transfer(uuid) IS 'Cancels a job that waits or runs, or a transfer that waits for approval';
+
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_cancel_transfer(uuid) FROM PUBLIC;

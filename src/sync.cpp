@@ -6,6 +6,7 @@
 #include "session/database_table.h"
 #include "session/session_lifetime.h"
 #include "session/shared_memory.h"
+#include "session/work_schedule.h"
 #include "sql/discard.h"
 #include "sql/extension_drop.h"
 
@@ -42,6 +43,7 @@ void _PG_init(void) {
   pgsync::session::register_session_callbacks();
   pgsync::session::register_database_callbacks();
   pgsync::session::register_connection_callbacks();
+  pgsync::session::register_schedule_callbacks();
   pgsync::client::register_handle_callbacks();
   pgsync::sql::install_discard_hook();
   pgsync::sql::install_drop_hook();

@@ -8,8 +8,9 @@
 
 namespace pgsync::client {
 
-ProgressReport::ProgressReport(int client, const std::string& peer, const char* direction) {
-  session::BeginProgress(client, peer, direction);
+ProgressReport::ProgressReport(int client, const std::string& peer, const char* direction,
+                               const std::string& transfer) {
+  session::BeginProgress(client, peer, direction, transfer);
 }
 
 ProgressReport::~ProgressReport() {

@@ -11,8 +11,9 @@ namespace pgsync::client {
 
 class ProgressReport : public engine::TransferObserver {
  public:
-  /// `direction`: "receive" or "send".
-  ProgressReport(int client, const std::string& peer, const char* direction);
+  /// `direction`: "receive" or "send". `transfer`: its uuid where it has one already.
+  ProgressReport(int client, const std::string& peer, const char* direction,
+                 const std::string& transfer = std::string());
   ~ProgressReport() override;
   ProgressReport(const ProgressReport&) = delete;
   ProgressReport& operator=(const ProgressReport&) = delete;

@@ -9,8 +9,9 @@ namespace pgsync::client {
 
 std::vector<engine::TableOutcome> PullTables(Peer& peer, int client, const std::string& peer_name,
                                              const std::vector<engine::TableRequest>& tables,
-                                             const engine::TransferOptions& options) {
-  ProgressReport report(client, peer_name, "receive");
+                                             const engine::TransferOptions& options,
+                                             const std::string& transfer) {
+  ProgressReport report(client, peer_name, "receive", transfer);
   return engine::TransferTables(peer, report, tables, options);
 }
 

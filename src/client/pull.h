@@ -11,10 +11,12 @@
 namespace pgsync::client {
 
 /// Transfers the peer's tables into those of this database (engine/transfer.h), in the caller's
-/// transaction. `client` and `peer_name` are for sync_progress().
+/// transaction. `client`, `peer_name` and `transfer`
+/// (its uuid, where it has one already) are for sync_progress().
 std::vector<engine::TableOutcome> PullTables(Peer& peer, int client, const std::string& peer_name,
                                              const std::vector<engine::TableRequest>& tables,
-                                             const engine::TransferOptions& options);
+                                             const engine::TransferOptions& options,
+                                             const std::string& transfer = std::string());
 
 /// The peer's tables that a transfer of all takes: those listed (or named), less those excluded.
 std::vector<engine::TableRequest> SelectTables(

@@ -58,6 +58,17 @@ void CountServed(const QueueEntry& entry) {
        Param::OfTimestamp(entry.ended_at)});
 }
 
+void CountReceived(const QueueEntry& entry) {
+  CatalogQuery(Cat("UPDATE ", TableOf("sync_connections"),
+                   " SET total_transfers = total_transfers + 1, "
+                   "total_records_transferred = total_records_transferred + $2, "
+                   "total_bytes_transferred = total_bytes_transferred + $3, "
+                   "last_connected_at = greatest(last_connected_at, $4), "
+                   "last_transfer_at = greatest(last_transfer_at, $4) WHERE uuid = $1::uuid"),
+               {TextOrNull(entry.connection), Param::OfInt8(entry.rows), Param::OfInt8(entry.bytes),
+                Param::OfTimestamp(entry.ended_at)});
+}
+
 std::vector<Param> RecordParams(const QueueEntry& entry) {
   return {TextOrNull(entry.transfer),
           Param::OfText(std::string(entry.kind == EntryKind::kServed ? "send" : "receive")),
@@ -122,6 +133,9 @@ int64 WriteEntry(const QueueEntry& entry) {
     case EntryKind::kServed:
       CountServed(entry);
       Record(entry);
+      break;
+    case EntryKind::kReceived:
+      CountReceived(entry);
       break;
     case EntryKind::kTransfer:
       Record(entry);

@@ -11,6 +11,15 @@ namespace {
 const std::vector<std::string> kStrategies = {"skip", "overwrite", "merge", "append", "mirror"};
 }
 
+void RequireVerifiable(Strategy strategy) {
+  if (strategy == Strategy::kOverwrite || strategy == Strategy::kMirror) return;
+  throw core::Error(
+      core::sqlstate::kInvalidParameter,
+      core::Cat("a transfer with strategy \"", StrategyName(strategy), "\" cannot be verified"))
+      .WithDetail("It may leave rows that differ from the peer's.")
+      .WithHint("Use strategy overwrite or mirror.");
+}
+
 void RequireWord(const std::string& what, const std::string& word,
                  const std::vector<std::string>& words) {
   if (std::find(words.begin(), words.end(), word) != words.end()) return;

@@ -20,6 +20,9 @@ enum class Strategy {
 Strategy ParseStrategy(const std::string& word);
 const char* StrategyName(Strategy strategy);
 
+/// Raises 22023 for a strategy after which rows may differ from the peer's.
+void RequireVerifiable(Strategy strategy);
+
 /// Raises 22023 for a word that is none of `words`, which the HINT lists.
 void RequireWord(const std::string& what, const std::string& word,
                  const std::vector<std::string>& words);

@@ -103,7 +103,7 @@ void TransferPlan::Prepare(const std::vector<TableRequest>& tables) {
     const Strategy* own =
         catalog::FindByTable(options_.strategies, catalog::ParseTableName(tables[i].remote));
     job->strategy = own != nullptr ? *own : options_.strategy;
-    RequireVerifiable(*job);
+    if (options_.verify) RequireVerifiable(job->strategy);
     FindLocal(catalog::ParseTableName(tables[i].local.value_or(tables[i].remote)), job.get());
     RequireDistinct(*job);
     jobs_.push_back(std::move(job));
@@ -145,17 +145,6 @@ void TransferPlan::CreateMissing(const std::vector<TableRequest>& tables) {
         .WithDetail(error.message())
         .WithHint("Run the statement again.");
   }
-}
-
-void TransferPlan::RequireVerifiable(const Job& job) const {
-  if (!options_.verify || job.strategy == Strategy::kOverwrite ||
-      job.strategy == Strategy::kMirror) {
-    return;
-  }
-  throw Error(sqlstate::kInvalidParameter, Cat("a transfer with strategy \"",
-                                               StrategyName(job.strategy), "\" cannot be verified"))
-      .WithDetail("It may leave rows that differ from the peer's.")
-      .WithHint("Use strategy overwrite or mirror.");
 }
 
 void TransferPlan::RequireDistinct(const Job& job) const {

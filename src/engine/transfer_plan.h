@@ -59,7 +59,6 @@ class TransferPlan {
  private:
   void Prepare(const std::vector<TableRequest>& tables);
   void CreateMissing(const std::vector<TableRequest>& tables);
-  void RequireVerifiable(const Job& job) const;
   void RequireDistinct(const Job& job) const;
   void FindLocal(const catalog::TableName& name, Job* job);
   catalog::Table LocalTable(const catalog::TableName& name, const core::OpenedTable& remote);

@@ -21,6 +21,7 @@ int max_pending = 2;
 int queue_timeout_ms = 5000;
 int max_sessions = 100;
 int queue_size = 1024;
+int max_jobs = 2;
 int authentication_timeout_s = 10;
 int idle_timeout_ms = 300000;
 int phoenix_idle_timeout_ms = 60000;
@@ -127,6 +128,9 @@ void define_server_settings() {
   define_int("sync.max_pending",
              "Number of peers that can be in the course of authentication (1 to 64).", &max_pending,
              2, 1, kMaxPendingLimit, PGC_SIGHUP, 0);
+  define_int("sync.max_jobs",
+             "Number of jobs and automatic syncs that can run at the same time (0 to 64).",
+             &max_jobs, 2, 0, kMaxJobsLimit, PGC_SIGHUP, 0);
   define_int("sync.queue_timeout",
              "How long a peer waits for a free worker before it is turned away (0 to 5 min).",
              &queue_timeout_ms, 5000, 0, 300000, PGC_SIGHUP, GUC_UNIT_MS);

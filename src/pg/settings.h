@@ -18,6 +18,7 @@ extern int max_pending;
 extern int queue_timeout_ms;
 extern int max_sessions;
 extern int queue_size;
+extern int max_jobs;
 extern int authentication_timeout_s;
 extern int idle_timeout_ms;
 extern int phoenix_idle_timeout_ms;
@@ -37,6 +38,7 @@ extern int max_page_rows;
 extern bool compression;
 
 inline constexpr int kMaxPendingLimit = 64;
+inline constexpr int kMaxJobsLimit = 64;
 
 /// sync.ssl, with its default resolved to what the server's own `ssl` says.
 Ssl EffectiveSsl();

@@ -15,6 +15,7 @@
 #include "pg/settings.h"
 #include "server/background_worker.h"
 #include "server/handover.h"
+#include "server/job_schedule.h"
 #include "server/listener.h"
 #include "server/log.h"
 #include "server/probe.h"
@@ -103,6 +104,7 @@ class Launcher {
   std::vector<Starting> starting_;
   ProbeSchedule probes_;
   WriterSchedule writers_;
+  JobSchedule jobs_;
 };
 
 void Launcher::Watch(int fd) {
@@ -317,6 +319,7 @@ milliseconds Launcher::TimeToNext(long session_wait_ms) const {
     consider(start.give_up);
   consider(probes_.NextTime());
   consider(writers_.NextTime());
+  consider(jobs_.NextTime());
   return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*next - Clock::now()));
 }
 
@@ -339,13 +342,14 @@ bool Launcher::WaitForEvents(WaitEventSet* events, milliseconds timeout) {
 
 // Every worker takes one of max_worker_processes, which others want, too.
 void WarnIfShortOfWorkers() {
-  const int wanted = settings::max_connections + settings::max_pending + kOtherWorkers;
+  const int wanted =
+      settings::max_connections + settings::max_pending + settings::max_jobs + kOtherWorkers;
   if (max_worker_processes >= wanted) return;
   pg::Call([&] {
     ereport(WARNING,
             (errmsg("max_worker_processes may be too low for sync"),
-             errdetail("It is %d; for sync.max_connections, sync.max_pending and the workers of "
-                       "the server itself %d are needed.",
+             errdetail("It is %d; for sync.max_connections, sync.max_pending, sync.max_jobs and "
+                       "the workers of the server itself %d are needed.",
                        max_worker_processes, wanted),
              errhint("Raise max_worker_processes in postgresql.conf.")));
   });
@@ -373,6 +377,7 @@ void Launcher::Run() {
     const long session_wait = pg::Call([] { return session::reap_sessions(); });
     probes_.Run(session::TakeDatabasesAsked() || reloaded);
     writers_.Run();
+    jobs_.Run();
     reloaded = WaitForEvents(events, TimeToNext(session_wait));
     epoll_event ready[32];
     const int count = epoll_wait(epoll_.get(), ready, 32, 0);

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "connection/due_work.h"
 #include "pg/query.h"
 #include "pg/settings.h"
 #include "server/background_worker.h"
 #include "server/database_list.h"
 #include "session/database_table.h"
 #include "session/module.h"
+#include "session/work_schedule.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -41,9 +43,12 @@ void ProbeDatabase() {
             : module.copied ? session::DatabaseState::kCopied
                             : session::DatabaseState::kDisabled;
   }
+  const uint64 version = session::WorkVersion(MyDatabaseId);
+  const int64 due_at = state == session::DatabaseState::kEnabled ? connection::NextDue() : 0;
   pg::Call([&] {
     PopActiveSnapshot();
     CommitTransactionCommand();
+    session::note_due(MyDatabaseId, due_at, version);
     session::note_database_state(MyDatabaseId, state);
   });
 }

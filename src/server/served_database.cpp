@@ -47,9 +47,6 @@ int ContextFor(session::Direction direction) {
              : SECURITY_LOCAL_USERID_CHANGE;
 }
 
-const char* const kRoleSettings[] = {"search_path", "statement_timeout", "lock_timeout",
-                                     "row_security"};
-
 struct RoleFacts {
   bool exists;
   bool superuser;
@@ -83,22 +80,10 @@ void RequireRoom(const char* what, int limit, int taken) {
   throw Error(sqlstate::kTooManyConnections, Cat("too many connections for ", what));
 }
 
-void SetSetting(const std::string& name, const std::string& value) {
-  pg::Call([&] {
-    (void)set_config_option(name.c_str(), value.c_str(), PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SET,
-                            true, 0, false);
-  });
-}
-
 }  // namespace
 
 ServedDatabase::ServedDatabase(const session::Session& session)
     : session_(session), request_memory_("sync request") {
-  // What the server's configuration says; connecting puts the superuser's own settings in place.
-  for (const char* name : kRoleSettings) {
-    const char* value = pg::Call([&] { return GetConfigOption(name, true, false); });
-    configured_.emplace_back(name, value != nullptr ? value : "");
-  }
   pg::Call([&] {
     BackgroundWorkerInitializeConnectionByOid(session_.database, BOOTSTRAP_SUPERUSERID, 0);
     pgstat_report_appname("sync worker");
@@ -143,7 +128,7 @@ void ServedDatabase::PassGate() {
                 pg::Call([] { return CountDBConnections(MyDatabaseId); }) +
                     session::CountServing(InvalidOid, MyDatabaseId));
   }
-  ApplyRoleSettings();
+  role_settings_.Apply(role);
   role_name_ = pg::RoleName(role);
   const char* database = pg::Call([] { return get_database_name(MyDatabaseId); });
   database_name_ = database != nullptr ? database : "";
@@ -152,28 +137,6 @@ void ServedDatabase::PassGate() {
     CommitTransactionCommand();
     pgstat_report_activity(STATE_IDLE, nullptr);
   });
-}
-
-// As a login of the role would have them: the more specific last. Of all its settings only those
-// that concern what it sees and how long it may take.
-void ServedDatabase::ApplyRoleSettings() {
-  for (const auto& [name, value] : configured_)
-    SetSetting(name, value);
-  for (const pg::Row& row :
-       pg::CatalogQuery("SELECT split_part(s, '=', 1), substr(s, strpos(s, '=') + 1) "
-                        "FROM pg_db_role_setting CROSS JOIN LATERAL unnest(setconfig) AS s "
-                        "WHERE setrole IN (0, $1) AND setdatabase IN (0, $2) "
-                        "ORDER BY setrole <> 0, setdatabase <> 0",
-                        {pg::Param::OfOid(session_.role), pg::Param::OfOid(session_.database)})) {
-    const std::string name = row.Text(0);
-    const bool known = std::any_of(std::begin(kRoleSettings), std::end(kRoleSettings),
-                                   [&](const char* setting) { return name == setting; });
-    if (known) SetSetting(name, row.Text(1));
-  }
-  // The role may be more patient than the server is with workers.
-  if (LockTimeout == 0 || LockTimeout > pg::settings::lock_timeout_ms) {
-    SetSetting("lock_timeout", std::to_string(pg::settings::lock_timeout_ms));
-  }
 }
 
 void ServedDatabase::BeginTransaction() {

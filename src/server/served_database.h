@@ -8,6 +8,7 @@
 #include "pg/guard.h"
 #include "pg/memory.h"
 #include "pg/subxact.h"
+#include "server/role_settings.h"
 #include "session/session_table.h"
 
 namespace pgsync::server {
@@ -76,7 +77,6 @@ class ServedDatabase {
 
  private:
   void PassGate();
-  void ApplyRoleSettings();
   void BeginRequest();
   void EndRequest();
   void BeginTransaction();
@@ -86,7 +86,7 @@ class ServedDatabase {
   void AssertRole() const;
 
   session::Session session_;
-  std::vector<std::pair<std::string, std::string>> configured_;
+  RoleSettings role_settings_;  // made before the database is connected to
   std::string role_name_;
   std::string database_name_;
   pg::OwnedContext request_memory_;

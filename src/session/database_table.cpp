@@ -61,6 +61,7 @@ void at_transaction_end(XactEvent event, void*) {
     const DatabaseState state = pending[pending_count - 1].state;
     note_database_state(MyDatabaseId, state, own_name);
     if (state != DatabaseState::kEnabled) terminate_database_peers(MyDatabaseId);
+    wake_launcher();  // jobs may have waited for it
   }
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending_count = 0;
 }

@@ -79,9 +79,10 @@ void init_progress_table(void* memory, bool found) {
   }
 }
 
-void BeginProgress(int client, const std::string& peer, const std::string& direction) {
+void BeginProgress(int client, const std::string& peer, const std::string& direction,
+                   const std::string& known_transfer) {
   if (slots == nullptr || depth++ > 0) return;
-  const std::string transfer = NewUuid();
+  const std::string transfer = known_transfer.empty() ? NewUuid() : known_transfer;
   pg::Call([&] {
     if (!exit_registered) before_shmem_exit(leave_progress, (Datum)0);
     exit_registered = true;

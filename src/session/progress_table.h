@@ -24,9 +24,10 @@ struct Progress {
   int64 started_at = 0;  // TimestampTz
 };
 
-/// This backend's line appears. Without shared memory these do nothing. Nested transfers (a trigger
-/// that transfers) share the outer one's line.
-void BeginProgress(int client, const std::string& peer, const std::string& direction);
+/// This backend's line appears, with that uuid of a transfer, or one of its own. Without shared
+/// memory these do nothing. Nested transfers (a trigger that transfers) share the outer one's line.
+void BeginProgress(int client, const std::string& peer, const std::string& direction,
+                   const std::string& transfer = std::string());
 void SetProgressTable(const std::string& table, int64 rows_total);
 void SetProgressPhase(const char* phase);
 void advance_progress(int64 rows, int64 bytes) noexcept;

@@ -3,10 +3,12 @@
 #include "core/text.h"
 #include "session/database_table.h"
 #include "session/guess_table.h"
+#include "session/job_table.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/progress_table.h"
 #include "session/session_slots.h"
+#include "session/work_schedule.h"
 #include "session/writer_queue.h"
 
 extern "C" {
@@ -33,6 +35,8 @@ const Part kParts[kSharedTables] = {
     {"sync progress", ProgressTableSize, init_progress_table},
     {"sync writer queue", WriterQueueSize, init_writer_queue},
     {"sync guesses", GuessTableSize, init_guess_table},
+    {"sync work schedule", WorkScheduleSize, init_work_schedule},
+    {"sync jobs", JobTableSize, init_job_table},
 };
 
 constexpr char kTranche[] = "sync";

@@ -27,8 +27,10 @@ enum class SharedTable {
   kProgress,
   kWriterQueue,
   kGuesses,
+  kWorkSchedule,
+  kJobs,
 };
-inline constexpr int kSharedTables = 7;
+inline constexpr int kSharedTables = 9;
 
 /// Asks for the memory. From shmem_request_hook.
 void request_shared_memory();

@@ -23,6 +23,7 @@ namespace pgsync::session {
 
 enum class EntryKind {
   kServed,       ///< a table was served to a peer
+  kReceived,     ///< a transfer of a client was committed: for the totals of its connection
   kTransfer,     ///< a transfer of a client has ended without its transaction
   kReservation,  ///< only by ReserveRecords()
   kReturn,       ///< only by return_records()

@@ -7,10 +7,12 @@
 #include "session/module.h"
 #include "session/session_table.h"
 #include "session/shared_memory.h"
+#include "session/work_schedule.h"
 #include "sql/function.h"
 
 extern "C" {
 #include "commands/dbcommands.h"
+#include "utils/timestamp.h"
 }
 
 namespace pgsync::sql {
@@ -47,6 +49,8 @@ PGSYNC_FUNCTION(pgsync_enabled) {
 PGSYNC_FUNCTION(pgsync_enable) {
   session::SetEnabled(true);
   session::PublishAtCommit(session::DatabaseState::kEnabled);
+  const int64 now = pg::Call([] { return GetCurrentTimestamp(); });
+  session::publish_due_at_commit(now);  // what has waited for it
   PG_RETURN_VOID();
 }
 

@@ -1,0 +1,19 @@
+#include "connection/due_work.h"
+
+#include <algorithm>
+
+#include "connection/connection.h"
+#include "connection/jobs.h"
+
+namespace pgsync::connection {
+
+int64 NextDue() {
+  if (!Available()) return 0;
+  int64 next = 0;
+  for (const auto& due : {NextJob()}) {
+    if (due) next = next == 0 ? *due : std::min<int64>(next, *due);
+  }
+  return next;
+}
+
+}  // namespace pgsync::connection

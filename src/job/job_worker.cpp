@@ -1,0 +1,87 @@
+// A job worker: started by the launcher when work of its database is due, it does what is to be
+// done regularly, takes at most one job, and ends. One job only, for nothing that the role of one
+// has left in the process may be there for another's.
+#include <algorithm>
+#include <optional>
+
+#include "connection/connection.h"
+#include "connection/due_work.h"
+#include "connection/jobs.h"
+#include "job/own_transaction.h"
+#include "job/transfer_job.h"
+#include "server/role_settings.h"
+#include "session/job_table.h"
+#include "session/module.h"
+#include "session/work_schedule.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "commands/extension.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "tcop/tcopprot.h"
+#include "utils/timestamp.h"
+
+PGDLLEXPORT void pgsync_job_worker_main(Datum argument);
+}
+
+namespace pgsync::job {
+
+namespace {
+
+// What is due and could not be done (its row is locked, its connection in use) is tried again so
+// much later.
+constexpr int kLaterMs = 2000;
+
+bool MayWork() {
+  return OidIsValid(pg::Call([] { return get_extension_oid("sync", true); })) &&
+         connection::Available() && session::ReadModuleState().enabled;
+}
+
+// Tells when a worker is needed next. `idle`: this one has found nothing that it could do.
+void NoteNext(bool idle) {
+  const uint64 version = session::WorkVersion(MyDatabaseId);
+  int64 due_at = 0;
+  InOwnTransaction([&] { due_at = connection::NextDue(); });
+  pg::Call([&] {
+    if (idle && due_at != 0) {
+      due_at =
+          std::max<int64>(due_at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLaterMs));
+    }
+    session::note_due(MyDatabaseId, due_at, version);
+  });
+}
+
+void RunWorker(Oid database) {
+  const server::RoleSettings settings;
+  pg::Call([&] {
+    BackgroundWorkerInitializeConnectionByOid(database, BOOTSTRAP_SUPERUSERID, 0);
+    pgstat_report_appname("sync job worker");
+  });
+  bool may_work = false;
+  InOwnTransaction([&] { may_work = MayWork(); });
+  if (!may_work || !session::EnterJobTable()) {
+    session::note_due(MyDatabaseId, 0, session::WorkVersion(MyDatabaseId));
+    return;
+  }
+  InOwnTransaction([] { connection::RecoverJobs(); });
+  std::optional<connection::Job> job;
+  InOwnTransaction([&] { job = connection::ClaimJob(); });
+  NoteNext(!job);
+  if (!job) return;
+  RunTransferJob(*job, settings);
+  session::release_job();
+  NoteNext(false);
+}
+
+}  // namespace
+}  // namespace pgsync::job
+
+void pgsync_job_worker_main(Datum argument) {
+  pqsignal(SIGINT, StatementCancelHandler);
+  pqsignal(SIGTERM, die);
+  BackgroundWorkerUnblockSignals();
+  const Oid database = DatumGetObjectId(argument);
+  pgsync::pg::Enter([database] { pgsync::job::RunWorker(database); });
+}

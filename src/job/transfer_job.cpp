@@ -1,0 +1,209 @@
+#include "job/transfer_job.h"
+
+#include "client/native_peer.h"
+#include "client/pull.h"
+#include "connection/connection.h"
+#include "core/backoff.h"
+#include "core/json.h"
+#include "core/text.h"
+#include "engine/transfer_options.h"
+#include "job/own_transaction.h"
+#include "net/url.h"
+#include "pg/compat.h"
+#include "pg/encoding.h"
+#include "server/log.h"
+#include "session/job_table.h"
+#include "session/writer_queue.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "pgstat.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+}
+
+namespace pgsync::job {
+
+using connection::Connection;
+using connection::Job;
+using core::Cat;
+using core::Error;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+constexpr std::chrono::seconds kConnectTimeout{30};
+constexpr std::chrono::seconds kFirstRetry{5};
+constexpr std::chrono::minutes kLongestRetry{10};
+// SET ROLE and SET SESSION AUTHORIZATION fail under it: no trigger that fires becomes the superuser
+// as whom the worker is connected.
+constexpr int kContext = SECURITY_LOCAL_USERID_CHANGE;
+
+Oid RoleOf(const Job& job) {
+  const Oid role = pg::Call([&] { return get_role_oid(job.run_as.c_str(), true); });
+  if (!OidIsValid(role)) {
+    throw Error(sqlstate::kUndefinedObject, Cat("role \"", job.run_as, "\" does not exist"));
+  }
+  if (!pg::Call([&] { return pg::database_allows(MyDatabaseId, role, ACL_CONNECT); })) {
+    throw Error(sqlstate::kInsufficientPrivilege,
+                Cat("role \"", job.run_as, "\" may not connect to this database"));
+  }
+  return role;
+}
+
+struct Site {
+  Connection connection;
+  connection::Secrets secrets;
+};
+
+Site SiteOf(const Job& job) {
+  const auto connection = job.connection ? connection::FindByUuid(*job.connection) : std::nullopt;
+  const auto secrets = connection ? connection::ReadSecrets(connection->uuid) : std::nullopt;
+  if (!connection || !secrets) {
+    throw Error(sqlstate::kNotFound, "connection of the job does not exist any more");
+  }
+  if (connection->status != core::ConnectionStatus::kActive) {
+    throw Error(sqlstate::kNotInPrerequisiteState,
+                Cat("connection \"", connection->name, "\" is ",
+                    core::ConnectionStatusName(connection->status)));
+  }
+  return {*connection, *secrets};
+}
+
+void AssertRole(Oid role) {
+  Oid user;
+  int context;
+  GetUserIdAndSecContext(&user, &context);
+  if (user != role || (context & kContext) != kContext) {
+    throw Error(sqlstate::kInternal, "worker does not act as the role of its job");
+  }
+}
+
+connection::JobCounts CountsOf(const std::vector<engine::TableOutcome>& outcomes) {
+  connection::JobCounts counts;
+  core::JsonWriter tables;
+  tables.BeginArray();
+  for (const engine::TableOutcome& outcome : outcomes) {
+    counts.created += outcome.counts.created;
+    counts.updated += outcome.counts.updated;
+    counts.skipped += outcome.counts.skipped;
+    counts.deleted += outcome.counts.deleted;
+    counts.failed += outcome.error_count;
+    counts.bytes += outcome.bytes;
+    tables.BeginObject().Field("table", pg::ToUtf8(outcome.table));
+    tables.Field("created", outcome.counts.created).Field("updated", outcome.counts.updated);
+    tables.Field("skipped", outcome.counts.skipped).Field("deleted", outcome.counts.deleted);
+    tables.Field("failed", outcome.error_count).Field("bytes", outcome.bytes);
+    tables.Key("errors").Raw(pg::ToUtf8(outcome.errors)).EndObject();
+  }
+  counts.transferred = counts.created + counts.updated + counts.skipped + counts.failed;
+  counts.tables_json = pg::FromUtf8(tables.EndArray().Take());
+  return counts;
+}
+
+// The connection's totals are written by the writer: their row is not locked until the end of a
+// transaction that may be long.
+void CountReceived(const Job& job, const connection::JobCounts& counts) {
+  session::QueueEntry entry = {};
+  entry.kind = session::EntryKind::kReceived;
+  session::put_text(entry.connection, job.connection->c_str());
+  session::put_text(entry.status, "completed");
+  entry.rows = counts.transferred;
+  entry.bytes = counts.bytes;
+  entry.ended_at = pg::Call([] { return GetCurrentTimestamp(); });
+  if (session::enqueue(entry)) return;
+  server::LogMessage("sync could not count a transfer: its queue is full",
+                     Cat("Transfer ", job.uuid, " is not in the totals of its connection."));
+}
+
+void Transfer(const Job& job, const server::RoleSettings& settings) {
+  BeginOwnTransaction();
+  const Oid role = RoleOf(job);
+  const Site site = SiteOf(job);
+  settings.Apply(role);
+  pg::Call([&] {
+    SetUserIdAndSecContext(role, kContext);
+    if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+  });
+  const net::Url url = net::Url::Parse(site.connection.site_url);
+  const auto peer = client::ConnectNative(
+      url, {std::nullopt, site.secrets.token, site.secrets.password}, kConnectTimeout);
+  const auto tables = client::SelectTables(*peer, job.request.tables, job.request.exclude);
+  const auto outcomes = client::PullTables(*peer, 0, url.Display(), tables,
+                                           engine::OptionsOf(job.request.words), job.uuid);
+  peer->Disconnect();
+  AssertRole(role);
+  pg::CheckInterrupts();
+  if (session::CloseJobToCancel()) throw Error(sqlstate::kQueryCanceled, "transfer was cancelled");
+  const connection::JobCounts counts = CountsOf(outcomes);
+  connection::CompleteJob(job, counts);
+  AssertRole(role);  // for the triggers that fire now
+  pg::Call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
+  CommitOwnTransaction();
+  CountReceived(job, counts);
+}
+
+// The peer was lost, is busy or just starting; it may be there again soon. A peer that was silent
+// for too long is one of them, where the error is the client's own, and not statement_timeout.
+bool MayWorkLater(const core::SqlState& state, bool from_server) {
+  return (state.Class() == "08" && state != sqlstate::kProtocolViolation) ||
+         state == sqlstate::kTooManyConnections || state == sqlstate::kCannotConnectNow ||
+         (state == sqlstate::kQueryCanceled && !from_server);
+}
+
+void NoteFailure(const Job& job, const Error& error, bool from_server) {
+  const bool cancelled = session::CloseJobToCancel();
+  pg::Call([] {
+    disable_timeout(STATEMENT_TIMEOUT, false);
+    AbortCurrentTransaction();
+  });
+  std::string text = error.message();
+  if (!error.detail().empty()) text = Cat(text, "\nDETAIL: ", error.detail());
+  const bool again = !cancelled && MayWorkLater(error.state(), from_server) &&
+                     job.attempts < connection::kMaxAttempts;
+  InOwnTransaction([&] {
+    if (cancelled) {
+      connection::EndJob(job, connection::JobEnd::kCancelled, "cancelled on request");
+    } else if (again) {
+      const std::chrono::milliseconds wait =
+          core::BackoffAfter(job.attempts, kFirstRetry, kLongestRetry);
+      connection::RetryJob(job, text, wait.count());
+    } else {
+      connection::EndJob(job, connection::JobEnd::kFailed, text);
+    }
+  });
+  server::LogMessage(Cat("sync job ", job.uuid,
+                         cancelled ? " was cancelled"
+                         : again   ? " will be tried again: "
+                                   : " failed: ",
+                         cancelled ? std::string() : error.message()),
+                     cancelled ? std::string() : error.detail());
+}
+
+}  // namespace
+
+void RunTransferJob(const Job& job, const server::RoleSettings& settings) {
+  pg::Call([&] {
+    const char* activity = psprintf("job %s", job.uuid.c_str());
+    pgstat_report_activity(STATE_RUNNING, activity);
+  });
+  std::optional<Error> failure;
+  bool from_server = false;
+  try {
+    Transfer(job, settings);
+  } catch (const pg::PgError& error) {
+    failure = error.ToError();
+    from_server = true;
+  } catch (const Error& error) {
+    failure = error;
+  } catch (const std::bad_alloc&) {
+    failure = Error(sqlstate::kOutOfMemory, "out of memory");
+  }
+  if (failure) NoteFailure(job, *failure, from_server);
+}
+
+}  // namespace pgsync::job

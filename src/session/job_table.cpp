@@ -1,0 +1,165 @@
+#include "session/job_table.h"
+
+#include <signal.h>
+
+#include "pg/settings.h"
+#include "session/shared_memory.h"
+#include "session/work_schedule.h"
+
+extern "C" {
+#include "storage/ipc.h"
+#include "utils/timestamp.h"
+}
+
+namespace pgsync::session {
+
+using pg::settings::kMaxJobsLimit;
+
+namespace {
+
+constexpr int kUuidTextSize = 37;
+// How soon the job of a worker that has vanished is looked for.
+constexpr int kLookAgainMs = 1000;
+
+struct JobSlot {
+  int pid;  // 0: free
+  Oid database;
+  bool can_cancel;
+  bool cancelled;
+  char connection[kUuidTextSize];
+  char transfer[kUuidTextSize];  // "": no job
+};
+static_assert(std::is_trivially_copyable_v<JobSlot>);
+
+JobSlot* slots = nullptr;
+int my_slot = -1;
+
+LWLock* lock() {
+  return LockOf(SharedTable::kJobs);
+}
+
+void leave_jobs(int, Datum) {
+  if (my_slot < 0) return;
+  LWLockAcquire(lock(), LW_EXCLUSIVE);
+  const bool unfinished = slots[my_slot].transfer[0] != '\0';
+  slots[my_slot].pid = 0;
+  slots[my_slot].transfer[0] = '\0';
+  LWLockRelease(lock());
+  my_slot = -1;
+  if (unfinished) {
+    advance_due(MyDatabaseId, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
+  }
+}
+
+}  // namespace
+
+Size JobTableSize() {
+  return mul_size(sizeof(JobSlot), kMaxJobsLimit);
+}
+
+void init_job_table(void* memory, bool found) {
+  slots = static_cast<JobSlot*>(memory);
+  if (!found) memset(memory, 0, JobTableSize());
+}
+
+bool EnterJobTable() {
+  return pg::Call([] {
+    before_shmem_exit(leave_jobs, (Datum)0);
+    LWLockAcquire(lock(), LW_EXCLUSIVE);
+    for (int i = 0; i < kMaxJobsLimit && my_slot < 0; i++) {
+      if (slots[i].pid != 0) continue;
+      memset(&slots[i], 0, sizeof(slots[i]));
+      slots[i].pid = MyProcPid;
+      slots[i].database = MyDatabaseId;
+      my_slot = i;
+    }
+    LWLockRelease(lock());
+    return my_slot >= 0;
+  });
+}
+
+bool ReserveJob(const std::string& connection, const std::string& transfer) {
+  return pg::Call([&] {
+    bool taken = false;
+    LWLockAcquire(lock(), LW_EXCLUSIVE);
+    for (int i = 0; i < kMaxJobsLimit; i++) {
+      const JobSlot& slot = slots[i];
+      if (slot.pid == 0 || slot.database != MyDatabaseId || slot.transfer[0] == '\0') continue;
+      if (strcmp(slot.connection, connection.c_str()) == 0) taken = true;
+    }
+    if (!taken) {
+      JobSlot& mine = slots[my_slot];
+      strlcpy(mine.connection, connection.c_str(), sizeof(mine.connection));
+      strlcpy(mine.transfer, transfer.c_str(), sizeof(mine.transfer));
+      mine.can_cancel = true;
+      mine.cancelled = false;
+    }
+    LWLockRelease(lock());
+    return !taken;
+  });
+}
+
+bool CloseJobToCancel() {
+  return pg::Call([] {
+    LWLockAcquire(lock(), LW_EXCLUSIVE);
+    slots[my_slot].can_cancel = false;
+    const bool cancelled = slots[my_slot].cancelled;
+    LWLockRelease(lock());
+    // A signal that was sent before is here by now or comes to nothing.
+    QueryCancelPending = false;
+    return cancelled;
+  });
+}
+
+void release_job() noexcept {
+  LWLockAcquire(lock(), LW_EXCLUSIVE);
+  slots[my_slot].transfer[0] = '\0';
+  slots[my_slot].can_cancel = false;
+  LWLockRelease(lock());
+}
+
+// A worker that is signalled is still there: it leaves its slot under the lock before it ends.
+CancelResult CancelRunningJob(const std::string& transfer) {
+  if (!SharedMemoryAttached()) return CancelResult::kNotRunning;
+  return pg::Call([&] {
+    CancelResult result = CancelResult::kNotRunning;
+    LWLockAcquire(lock(), LW_EXCLUSIVE);
+    for (int i = 0; i < kMaxJobsLimit; i++) {
+      JobSlot& slot = slots[i];
+      if (slot.pid == 0 || slot.database != MyDatabaseId ||
+          strcmp(slot.transfer, transfer.c_str()) != 0) {
+        continue;
+      }
+      result = slot.can_cancel ? CancelResult::kCancelled : CancelResult::kEnding;
+      if (!slot.can_cancel) continue;
+      slot.cancelled = true;
+      kill(slot.pid, SIGINT);
+    }
+    LWLockRelease(lock());
+    return result;
+  });
+}
+
+std::vector<std::string> ListRunningJobs() {
+  struct Uuid {
+    char text[kUuidTextSize];
+  };
+  Uuid found[kMaxJobsLimit];
+  const int count = pg::Call([&] {
+    int running = 0;
+    LWLockAcquire(lock(), LW_SHARED);
+    for (int i = 0; i < kMaxJobsLimit; i++) {
+      const JobSlot& slot = slots[i];
+      if (slot.pid == 0 || slot.database != MyDatabaseId || slot.transfer[0] == '\0') continue;
+      memcpy(found[running++].text, slot.transfer, kUuidTextSize);
+    }
+    LWLockRelease(lock());
+    return running;
+  });
+  std::vector<std::string> transfers;
+  for (int i = 0; i < count; i++)
+    transfers.emplace_back(found[i].text);
+  return transfers;
+}
+
+}  // namespace pgsync::session

@@ -1,0 +1,71 @@
+# Sites of permanent connections, and what can go wrong with them.
+package SyncPeers;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use IO::Select;
+use IO::Socket::INET;
+use PostgreSQL::Test::Utils;
+use SyncTest;
+
+our @EXPORT = qw(peer_proxy add_receiver);
+
+my $proxies = 0;
+my $directory = PostgreSQL::Test::Utils::tempdir('peers');
+
+# A way to a node's port for peers that can be disturbed: a hash with its url, and mode, which sets
+# what it does with connections from then on: "pass", "refuse" (closed at once), "hang" (nothing is
+# answered).
+sub peer_proxy
+{
+	my ($node) = @_;
+	my $file = "$directory/" . $proxies++;
+	append_to_file($file, 'pass');
+	my $port = fake_peer(
+		sub {
+			my ($client) = @_;
+			local $SIG{CHLD} = 'DEFAULT';
+			my $mode = slurp_file($file);
+			return if $mode eq 'refuse';
+			if ($mode eq 'hang') { sleep 1 while 1; }
+			my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $node->{sync_port}) or return;
+			my $both = IO::Select->new($client, $server);
+			while (my @ready = $both->can_read)
+			{
+				foreach my $from (@ready)
+				{
+					sysread($from, my $bytes, 65536) or return;
+					if ($from == $client && $bytes =~ /"token":"[^"]*"/)
+					{
+						my $code = new_code($node);
+						$bytes =~ s/"token":("[^"]*")/'"code":"' . $code . '"' . ' ' x (length($1) + 1 - 10)/e;
+					}
+					my $to = $from == $client ? $server : $client;
+					while (length $bytes)
+					{
+						my $written = syswrite($to, $bytes) or return;
+						substr($bytes, 0, $written) = '';
+					}
+				}
+			}
+		});
+	return {
+		url => "http://localhost:$port",
+		mode => sub { unlink $file; append_to_file($file, $_[0]); }
+	};
+}
+
+# A receiver connection to that url.
+sub add_receiver
+{
+	my ($node, $name, $url, %options) = @_;
+	my $db = $options{db} || 'postgres';
+	$node->safe_psql($db, qq(
+WITH c AS (INSERT INTO sync_connections (name, direction, site_url, run_as, status)
+	VALUES ('$name', 'receiver', '$url', current_user, 'active') RETURNING uuid)
+INSERT INTO sync_secrets (connection_uuid, token) SELECT uuid, repeat('x', 43) FROM c));
+	return;
+}
+
+1;
