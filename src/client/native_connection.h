@@ -29,7 +29,8 @@ class NativePeer : public Peer {
   void Fetch(const FetchRequest& request,
              const std::function<void(const std::string&)>& take) override;
   std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) override;
-  std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request) override;
+  std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request,
+                                        const catalog::Table* target) override;
   std::unique_ptr<PushChannel> Push(const core::PushRequest& request) override;
   bool Connected() override;
   void Disconnect() override;

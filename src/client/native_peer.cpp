@@ -182,7 +182,12 @@ void NativePeer::CheckIsSync() {
   const std::string body = http_->ReadBody(kSmallReply);
   if (response.status == 503 || response.status == 403) {
     // Busy, or not without TLS: said by a sync server, if it is in its words.
-    throw core::RemoteError::FromJson(body).ToError();
+    std::optional<core::RemoteError> error;
+    try {
+      error = core::RemoteError::FromJson(body);
+    } catch (const Error&) {  // something else has answered
+    }
+    if (error) throw error->ToError();
   }
   core::ServerInfo info;
   try {
@@ -190,11 +195,13 @@ void NativePeer::CheckIsSync() {
     const core::JsonDocument document = core::ParseJson(body, "reply of the peer");
     info = core::ServerInfo::FromJson(core::JsonObject(document, "reply of the peer"));
   } catch (const Error&) {
-    throw Error(sqlstate::kProtocolViolation,
-                Cat("the peer at ", url_.Display(), " is no sync server"))
-        .WithDetail(Cat("It answered GET ", url_.path, core::kNativePath, " with status ",
-                        response.status, ": ", core::Excerpt(body, 100)))
-        .WithHint("The URL is the one that sync_get_config() shows there as listen_url.");
+    throw NotNativeError(
+        Error(sqlstate::kProtocolViolation,
+              Cat("the peer at ", url_.Display(), " is no sync server"))
+            .WithDetail(Cat("It answered GET ", url_.path, core::kNativePath, " with status ",
+                            response.status, ": ", core::Excerpt(body, 100)))
+            .WithHint("The URL is the one that sync_get_config() shows there as listen_url; of a "
+                      "PhoenixKit site, the one under which PhoenixKit is mounted."));
   }
   software_ = info.software;
   if (std::find(info.versions.begin(), info.versions.end(), core::kNativeVersion) ==
@@ -376,7 +383,8 @@ std::vector<core::OpenedTable> NativePeer::Open(const std::vector<std::string>& 
   return opened;
 }
 
-std::unique_ptr<engine::RowFeed> NativePeer::Rows(const core::RowsRequest& request) {
+std::unique_ptr<engine::RowFeed> NativePeer::Rows(const core::RowsRequest& request,
+                                                  const catalog::Table*) {
   return std::make_unique<NativeRowFeed>(*this, request, core::kFrameMediaType);
 }
 

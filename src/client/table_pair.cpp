@@ -122,6 +122,7 @@ TablePair OpenPair(Peer& peer, const std::string& remote, const std::optional<st
   pair.local = catalog::ReadTable(oid);
   catalog::RequireTransferable(pair.local);
   pair.remote = std::move(peer.Open({remote}).at(0));
+  if (!pair.remote.described) engine::AssumeColumns(pair.local, &pair.remote.info);
   RequireComplete(pair.remote, pair.local);
   RequireSameColumns(pair.remote.info, pair.local);
   pair.columns = engine::MapColumns(pair.remote.info, pair.local, false);

@@ -68,6 +68,8 @@ struct OpenedTable {
   bool has_children = false;  ///< inheritance children, whose rows are not included
   std::optional<int64_t> row_estimate;
   int64_t size_bytes = 0;
+  /// Not sent: false where the peer does not tell its columns.
+  bool described = true;
 
   void Write(JsonWriter& json) const;
   static OpenedTable Read(const JsonObject& json);

@@ -2,10 +2,11 @@
 
 namespace pgsync::core {
 
-std::optional<PhoenixFrame> PhoenixFrame::Parse(std::string_view text) {
+std::optional<PhoenixFrame> PhoenixFrame::Parse(std::string_view text, bool exact_numbers) {
   constexpr rapidjson::SizeType kElements = 5, kTopic = 2, kEvent = 3;
   try {
-    JsonDocument document = ParseJson(text, "frame", {text.size(), JsonLimits().depth});
+    JsonDocument document =
+        ParseJson(text, "frame", {text.size(), JsonLimits().depth, exact_numbers});
     if (!document.IsArray() || document.Size() != kElements || !document[kTopic].IsString() ||
         !document[kEvent].IsString()) {
       return std::nullopt;

@@ -26,8 +26,8 @@ class PhoenixFrame {
  public:
   /// Reads a message of a peer; nullopt for whatever is no frame: no JSON, nested too deep, no
   /// array of five elements, a topic or event that is no string. Raises nothing else than that
-  /// memory is short.
-  static std::optional<PhoenixFrame> Parse(std::string_view text);
+  /// memory is short. `exact_numbers`: as in JsonLimits.
+  static std::optional<PhoenixFrame> Parse(std::string_view text, bool exact_numbers = false);
 
   const JsonValue& join_ref() const { return document_[0]; }
   const JsonValue& ref() const { return document_[1]; }

@@ -91,6 +91,15 @@ std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalo
   return mapped;
 }
 
+void AssumeColumns(const catalog::Table& local, core::TableInfo* remote) {
+  remote->columns.clear();
+  for (const catalog::Column& column : local.columns) {
+    if (column.stored_generated()) continue;
+    remote->columns.emplace_back();
+    remote->columns.back().name = column.name;
+  }
+}
+
 core::RowsRequest RowsOf(const std::string& remote_table) {
   core::RowsRequest request;
   request.table = remote_table;

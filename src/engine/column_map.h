@@ -22,6 +22,9 @@ struct MappedColumn {
 std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalog::Table& local,
                                      bool drop_extra);
 
+/// Describes a table of which the peer does not tell the columns: by the names of the local ones.
+void AssumeColumns(const catalog::Table& local, core::TableInfo* remote);
+
 /// A request for rows of a table of the peer's, all columns of them, in our encoding.
 core::RowsRequest RowsOf(const std::string& remote_table);
 

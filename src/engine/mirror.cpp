@@ -50,8 +50,13 @@ class KeySink : public BatchSink {
 
 }  // namespace
 
-void RequireMirrorPossible(const catalog::Table& target, bool complete,
+void RequireMirrorPossible(const catalog::Table& target, bool has_snapshot, bool complete,
                            const std::vector<size_t>& columns) {
+  if (!has_snapshot) {
+    Refuse(target,
+           "The peer speaks PhoenixKit's protocol, in which rows that are moved while they "
+           "are read page by page may be missed.");
+  }
   if (!complete) {
     Refuse(target,
            "The peer cannot show all of its rows: row level security applies to its role, or "

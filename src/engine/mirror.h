@@ -11,7 +11,7 @@ namespace pgsync::engine {
 /// What keeps the peer from vouching for the rows that it lacks, or us from seeing ours. Raises
 /// 0A000 that names the cause. `complete`: the peer says that it shows every row. `columns`:
 /// positions of the columns that come.
-void RequireMirrorPossible(const catalog::Table& target, bool complete,
+void RequireMirrorPossible(const catalog::Table& target, bool has_snapshot, bool complete,
                            const std::vector<size_t>& columns);
 
 /// The rows of one table that are to go.

@@ -69,7 +69,7 @@ class Transfer {
       request.columns.push_back(
           {job.local.columns[columns.columns[i]].name, static_cast<bool>(columns.binary[i])});
     }
-    return source_.Rows(request);
+    return source_.Rows(request, &job.local);
   }
 
   LoadRequest WithProgress(LoadRequest request) {
@@ -204,7 +204,7 @@ class Transfer {
     request.max_rate = options_.max_rate;
     if (!job.remote.info.columns.empty())
       request.columns.push_back({job.remote.info.columns[0].name, false});
-    const auto feed = source_.Rows(request);
+    const auto feed = source_.Rows(request, nullptr);
     feed->Begin();
     core::RowStreamReader::Rows rows;
     while (feed->Next(&rows)) {

@@ -59,8 +59,13 @@ class TableSource {
   virtual std::vector<core::OpenedTable> Open(const std::vector<std::string>& tables) = 0;
   /// The whole definitions of tables that were opened, for building them here.
   virtual std::vector<core::TableInfo> GetDefinitions(const std::vector<std::string>& tables) = 0;
-  /// The rows of a table that was opened.
-  virtual std::unique_ptr<RowFeed> Rows(const core::RowsRequest& request) = 0;
+  /// The rows of a table that was opened. `target` has the columns that they go into, under the
+  /// same names: a peer may send what only a type makes sense of. Null where they are only counted.
+  virtual std::unique_ptr<RowFeed> Rows(const core::RowsRequest& request,
+                                        const catalog::Table* target) = 0;
+  /// Whether there is such a snapshot. Without one, rows that change places meanwhile may be
+  /// missed.
+  virtual bool HasSnapshot() const { return true; }
   /// Bytes that have come in so far.
   virtual uint64_t BytesIn() const = 0;
 };

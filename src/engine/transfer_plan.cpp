@@ -166,10 +166,12 @@ void TransferPlan::FindLocal(const catalog::TableName& name, Job* job) {
     return;
   }
   job->local = LocalTable(name, job->remote);
+  if (!job->remote.described) AssumeColumns(job->local, &job->remote.info);
   job->columns = MapColumns(job->remote.info, job->local, options_.drop_extra_columns);
   if (job->strategy != Strategy::kAppend) RequireStrategyPossible(job->local, job->strategy);
   if (job->strategy != Strategy::kMirror) return;
-  RequireMirrorPossible(job->local, job->remote.complete, job->LocalColumns());
+  RequireMirrorPossible(job->local, source_.HasSnapshot(), job->remote.complete,
+                        job->LocalColumns());
 }
 
 catalog::Table TransferPlan::LocalTable(const catalog::TableName& name,

@@ -50,7 +50,8 @@ class PushingPeer : public engine::TableSource {
 
   std::vector<core::OpenedTable> Open(const std::vector<std::string>& names) override;
   std::vector<core::TableInfo> GetDefinitions(const std::vector<std::string>& names) override;
-  std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request) override;
+  std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request,
+                                        const catalog::Table* target) override;
   uint64_t BytesIn() const override { return bytes_in_; }
 
   /// Answers the open request and reads the next, which has to be for `operation`.
@@ -153,7 +154,8 @@ std::vector<core::TableInfo> PushingPeer::GetDefinitions(const std::vector<std::
   return definitions;
 }
 
-std::unique_ptr<engine::RowFeed> PushingPeer::Rows(const core::RowsRequest& request) {
+std::unique_ptr<engine::RowFeed> PushingPeer::Rows(const core::RowsRequest& request,
+                                                   const catalog::Table*) {
   return std::make_unique<PushedRows>(*this, request);
 }
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "client/peer.h"
+#include "client/connect.h"
 
 namespace pgsync::sql {
 
@@ -15,6 +15,7 @@ struct ConnectArguments {
   std::optional<std::string> code;
   std::optional<std::string> token;
   std::optional<std::string> password;
+  client::Protocol protocol = client::Protocol::kAuto;
   std::optional<std::chrono::milliseconds> timeout;
 };
 

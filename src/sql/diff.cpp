@@ -75,7 +75,7 @@ PGSYNC_FUNCTION(pgsync_diff) {
     core::RowsRequest of_peer = pair.RowsRequest();
     of_peer.after = after;
     of_peer.limit = rows_at_most;
-    return handle.peer().Rows(of_peer);
+    return handle.peer().Rows(of_peer, &pair.local);
   };
   if (limit && pair.SameOrder()) {
     engine::CompareInPages(request, range, rows);

@@ -2,8 +2,8 @@
 #include <chrono>
 
 #include "client/handles.h"
-#include "client/native_peer.h"
 #include "core/code.h"
+#include "core/phoenix_site.h"
 #include "core/text.h"
 #include "engine/strategy.h"
 #include "net/url.h"
@@ -26,7 +26,7 @@ ConnectedPeer ConnectToPeer(const ConnectArguments& arguments) {
   if (arguments.url.find("://") == std::string::npos) {
     throw Error(sqlstate::kInvalidParameter, "URL of a peer must begin with https:// or http://");
   }
-  const net::Url url = net::Url::Parse(arguments.url);
+  const net::Url url = net::Url::Parse(core::HttpSpelling(arguments.url));
   if (arguments.code.has_value() == arguments.token.has_value()) {
     throw Error(sqlstate::kInvalidParameter, "give either a code or a token");
   }
@@ -47,7 +47,7 @@ ConnectedPeer ConnectToPeer(const ConnectArguments& arguments) {
     throw Error(sqlstate::kInvalidParameter, "argument \"timeout\" is out of range")
         .WithHint("It can be from 1 millisecond to 24 hours.");
   }
-  return {url.Display(), client::ConnectNative(url, credentials, timeout)};
+  return {url.Display(), client::ConnectPeer(url, credentials, arguments.protocol, timeout)};
 }
 
 PGSYNC_SECRET_FUNCTION(pgsync_connect) {
@@ -57,7 +57,10 @@ PGSYNC_SECRET_FUNCTION(pgsync_connect) {
   arguments.code = args.OptionalText(1);
   arguments.token = args.OptionalText(2);
   arguments.password = args.OptionalText(3);
-  engine::RequireWord("protocol", args.Text(4), {"auto", "native"});
+  engine::RequireWord("protocol", args.Text(4), {"auto", "native", "phoenix"});
+  arguments.protocol = args.Text(4) == "native"    ? client::Protocol::kNative
+                       : args.Text(4) == "phoenix" ? client::Protocol::kPhoenix
+                                                   : client::Protocol::kAuto;
   (void)args.Get(5);
   arguments.timeout = args.OptionalInterval(5);
   ConnectedPeer connected = ConnectToPeer(arguments);
