@@ -9,9 +9,7 @@
 #include "session/launcher_state.h"
 
 extern "C" {
-#include "access/xact.h"
 #include "commands/dbcommands.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 }
 
@@ -67,21 +65,6 @@ std::string ListenUrlOfDatabase() {
   if (url.empty()) return url;
   const char* database = pg::Call([] { return get_database_name(MyDatabaseId); });
   return Cat(url, "/", net::EncodeQueryValue(pg::ToUtf8(database)));
-}
-
-// A transaction of its own around some work.
-template <typename Body>
-void InTransaction(Body&& body) {
-  pg::Call([] {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
-    PushActiveSnapshot(GetTransactionSnapshot());
-  });
-  body();
-  pg::Call([] {
-    PopActiveSnapshot();
-    CommitTransactionCommand();
-  });
 }
 
 }  // namespace
@@ -143,33 +126,26 @@ std::string StatusWord(const SiteAnswer& answer) {
   return "error";
 }
 
-bool SendDueNotice() {
-  std::optional<connection::Notice> notice;
+std::string NoticeBody(const connection::Notice& notice) {
   JsonWriter json;
-  InTransaction([&] {
-    notice = connection::TakeDueNotice();
-    if (!notice) return;
-    BeginKey(json, notice->own_url.empty() ? ListenUrlOfDatabase() : notice->own_url,
-             notice->auth_token_hash, notice->direction);
-    if (notice->action != "delete") json.Field("status", notice->action);
-    json.EndObject();
-  });
-  if (!notice) return false;
-  SiteAnswer answer;
+  BeginKey(json, notice.own_url.empty() ? ListenUrlOfDatabase() : notice.own_url,
+           notice.auth_token_hash, notice.direction);
+  if (notice.action != "delete") json.Field("status", notice.action);
+  return json.EndObject().Take();
+}
+
+SiteAnswer TellSite(const connection::Notice& notice, const std::string& body) {
   try {
-    answer = CallSite(net::Url::Parse(notice->site_url),
-                      notice->action == "delete" ? "delete-connection" : "update-status",
-                      json.Take(), {notice->by_superuser}, kSiteTimeout);
+    return CallSite(net::Url::Parse(notice.site_url),
+                    notice.action == "delete" ? "delete-connection" : "update-status", body,
+                    {notice.by_superuser}, kSiteTimeout);
   } catch (const core::Error& error) {
     // No address of the site may be connected to. Tried again, for settings may change.
+    SiteAnswer answer;
     answer.outcome = SiteOutcome::kError;
     answer.message = error.message();
+    return answer;
   }
-  const bool settled = answer.outcome == SiteOutcome::kAnswered ||
-                       answer.outcome == SiteOutcome::kNotFound ||
-                       answer.outcome == SiteOutcome::kRefused;
-  InTransaction([&] { connection::FinishNotice(*notice, settled, answer.message); });
-  return true;
 }
 
 }  // namespace pgsync::client

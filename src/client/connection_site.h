@@ -29,9 +29,9 @@ SiteAnswer RegisterAtSite(const connection::Connection& connection, const std::s
 SiteAnswer AskSite(const connection::Connection& connection);
 std::string StatusWord(const SiteAnswer& answer);
 
-/// Tells a site what it has to know, and notes what came of it. For a process without a transaction
-/// that is connected to a database: takes the notice that is due first, in transactions of its own,
-/// none of which is open while it waits for the site. False where none is due.
-bool SendDueNotice();
+/// The request that carries a notice to its site. In a transaction.
+std::string NoticeBody(const connection::Notice& notice);
+/// Sends it; needs no transaction. Raises nothing of the site's.
+SiteAnswer TellSite(const connection::Notice& notice, const std::string& body);
 
 }  // namespace pgsync::client

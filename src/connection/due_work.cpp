@@ -3,14 +3,16 @@
 #include <algorithm>
 
 #include "connection/connection.h"
+#include "connection/expiry.h"
 #include "connection/jobs.h"
+#include "connection/notices.h"
 
 namespace pgsync::connection {
 
 int64 NextDue() {
   if (!Available()) return 0;
   int64 next = 0;
-  for (const auto& due : {NextJob()}) {
+  for (const auto& due : {NextJob(), NextNotice(), NextExpiry()}) {
     if (due) next = next == 0 ? *due : std::min<int64>(next, *due);
   }
   return next;

@@ -5,7 +5,7 @@
 
 namespace pgsync::connection {
 
-/// The time (TimestampTz) of the next job; 0: there is no work. In a transaction.
+/// The time (TimestampTz) of the next job, notice or expiry; 0: there is no work. In a transaction.
 int64 NextDue();
 
 }  // namespace pgsync::connection

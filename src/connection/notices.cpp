@@ -8,9 +8,11 @@
 #include "pg/identity.h"
 #include "pg/query.h"
 #include "session/launcher_state.h"
+#include "session/work_schedule.h"
 
 extern "C" {
 #include "utils/acl.h"
+#include "utils/timestamp.h"
 }
 
 namespace pgsync::connection {
@@ -48,6 +50,7 @@ void NoteForSite(const Connection& connection, const char* action) {
                 Param::OfText(connection.site_url), Param::OfText(OwnUrlSetting(connection)),
                 Param::OfText(connection.auth_token_hash), Param::OfText(std::string(action)),
                 Param::OfName(role)});
+  session::publish_due_at_commit(pg::Call([] { return GetCurrentTimestamp(); }));
 }
 
 std::optional<Notice> TakeDueNotice() {

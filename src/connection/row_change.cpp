@@ -5,6 +5,11 @@
 #include "core/text.h"
 #include "pg/identity.h"
 #include "session/connection_session.h"
+#include "session/work_schedule.h"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
 
 namespace pgsync::connection {
 
@@ -55,6 +60,8 @@ void RowChange::Run(const std::string& uuid) {
         params_);
   }
   if (ends_peers_) session::EndConnectionAtCommit(uuid);
+  // Someone has to look when the next connection expires.
+  session::publish_due_at_commit(pg::Call([] { return GetCurrentTimestamp(); }));
 }
 
 void DeleteRow(const std::string& uuid) {

@@ -1,12 +1,15 @@
 // A job worker: started by the launcher when work of its database is due, it does what is to be
-// done regularly, takes at most one job, and ends. One job only, for nothing that the role of one
-// has left in the process may be there for another's.
+// done regularly, takes at most one job or else tells other sites what they have to know, and ends.
+// One job only, for nothing that the role of one has left in the process may be there for
+// another's.
 #include <algorithm>
 #include <optional>
 
 #include "connection/connection.h"
 #include "connection/due_work.h"
+#include "connection/expiry.h"
 #include "connection/jobs.h"
+#include "job/notice_job.h"
 #include "job/own_transaction.h"
 #include "job/transfer_job.h"
 #include "server/role_settings.h"
@@ -33,6 +36,7 @@ namespace {
 // What is due and could not be done (its row is locked, its connection in use) is tried again so
 // much later.
 constexpr int kLaterMs = 2000;
+constexpr int kNoticesAtOnce = 5;
 
 bool MayWork() {
   return OidIsValid(pg::Call([] { return get_extension_oid("sync", true); })) &&
@@ -53,6 +57,16 @@ void NoteNext(bool idle) {
   });
 }
 
+// Not all at once: a site that is silent takes its time.
+void TellSites() {
+  int told = 0;
+  while (told < kNoticesAtOnce && SendDueNotice()) {
+    pg::CheckInterrupts();
+    told++;
+  }
+  if (told > 0) NoteNext(false);
+}
+
 void RunWorker(Oid database) {
   const server::RoleSettings settings;
   pg::Call([&] {
@@ -65,11 +79,18 @@ void RunWorker(Oid database) {
     session::note_due(MyDatabaseId, 0, session::WorkVersion(MyDatabaseId));
     return;
   }
-  InOwnTransaction([] { connection::RecoverJobs(); });
+  InOwnTransaction([] {
+    connection::RecoverJobs();
+    connection::ExpireConnections();
+    connection::ExpireApprovals();
+  });
   std::optional<connection::Job> job;
   InOwnTransaction([&] { job = connection::ClaimJob(); });
   NoteNext(!job);
-  if (!job) return;
+  if (!job) {
+    TellSites();
+    return;
+  }
   RunTransferJob(*job, settings);
   session::release_job();
   NoteNext(false);
