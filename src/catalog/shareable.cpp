@@ -185,6 +185,15 @@ std::vector<core::TableListEntry> ListTables(const ListOptions& options) {
   return tables;
 }
 
+int64 StoredBytes(Oid table) {
+  return pg::CatalogQuery(
+             "SELECT coalesce((SELECT sum(pg_table_size(relid))::int8 "
+             "FROM pg_partition_tree($1)), pg_table_size($1))",
+             {Param::OfOid(table)})
+      .at(0)
+      .Int8(0);
+}
+
 int64 CountRows(const Table& table, bool fresh) {
   const std::string sql = Cat("SELECT pg_catalog.count(*) FROM ", table.FromClause());
   int64 count = 0;

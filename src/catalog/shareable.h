@@ -36,6 +36,9 @@ struct ListOptions {
 };
 std::vector<core::TableListEntry> ListTables(const ListOptions& options);
 
+/// Bytes that the table takes on disk, its partitions included, without indexes.
+int64 StoredBytes(Oid table);
+
 /// count(*) as the current user, under the active snapshot; `fresh`: under one that also sees what
 /// the current command has written.
 int64 CountRows(const Table& table, bool fresh = false);

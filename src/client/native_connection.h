@@ -32,6 +32,7 @@ class NativePeer : public Peer {
   std::unique_ptr<engine::RowFeed> Rows(const core::RowsRequest& request,
                                         const catalog::Table* target) override;
   std::unique_ptr<PushChannel> Push(const core::PushRequest& request) override;
+  engine::DigestSource* digests() override;
   bool Connected() override;
   void Disconnect() override;
   PeerFacts Facts() const override;
@@ -39,6 +40,7 @@ class NativePeer : public Peer {
  private:
   friend class NativeRowFeed;
   friend class NativePush;
+  friend class NativeDigests;
 
   static size_t ReplyLimit();
   void Dial();
@@ -55,6 +57,9 @@ class NativePeer : public Peer {
   [[noreturn]] void RaiseRefusal(const net::HttpResponse& response);
   void CheckIsSync();
   void SpendCode(const NativeCredentials& credentials);
+  void RequireEnd();
+  void NoteSnapshot(const net::HttpResponse& response);
+  static std::unique_ptr<engine::DigestSource> DigestsOf(NativePeer& peer);
 
   /// Runs an exchange: whatever it throws, the connection is of no use if it has not been read to
   /// the end; a wait that took too long is the caller's time-out.
@@ -81,6 +86,7 @@ class NativePeer : public Peer {
   std::string ticket_;
   std::string direction_;
   std::string software_;
+  std::unique_ptr<engine::DigestSource> digests_;  // null: the peer has none
   int64 snapshot_at_ = 0;
   int connection_number_ = 0;
   int opened_on_ = 0;  // the connection on which tables were opened

@@ -61,12 +61,7 @@ class NativeRowFeed : public engine::RowFeed {
   bool Next(core::RowStreamReader::Rows* rows) override {
     return peer_.Guarded([&] {
       if (Converted([&] { return reader_->Next(rows); })) return true;
-      // The end of the response itself, so that the connection can be used again.
-      char byte;
-      if (peer_.http_->body().Read(&byte, 1) != 0) {
-        throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
-            .WithDetail("Something follows its end.");
-      }
+      peer_.RequireEnd();
       return false;
     });
   }
@@ -109,6 +104,14 @@ class NativeRowFeed : public engine::RowFeed {
   std::unique_ptr<core::RowStreamReader> reader_;
 };
 
+// Reads the end of the response itself, so that the connection can be used again.
+void NativePeer::RequireEnd() {
+  char byte;
+  if (http_->body().Read(&byte, 1) == 0) return;
+  throw Error(sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+      .WithDetail("Something follows its end.");
+}
+
 void NativePeer::Dial() {
   DropConnection();
   net::DialOptions options;
@@ -145,10 +148,13 @@ net::HttpResponse NativePeer::Send(const std::string& method, const std::string&
   if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   request.body = body;
   net::HttpResponse response = http_->Send(request);
-  if (const auto taken = net::FindHeader(response.headers, core::kSnapshotHeader)) {
-    snapshot_at_ = std::strtoll(taken->c_str(), nullptr, 10);
-  }
+  NoteSnapshot(response);
   return response;
+}
+
+void NativePeer::NoteSnapshot(const net::HttpResponse& response) {
+  if (const auto taken = net::FindHeader(response.headers, core::kSnapshotHeader))
+    snapshot_at_ = std::strtoll(taken->c_str(), nullptr, 10);
 }
 
 // Reads the error out of a refusal. What is none of ours came from something else on the way.
@@ -204,6 +210,7 @@ void NativePeer::CheckIsSync() {
                       "PhoenixKit site, the one under which PhoenixKit is mounted."));
   }
   software_ = info.software;
+  digests_ = info.Has(core::kDigestFeature) ? DigestsOf(*this) : nullptr;
   if (std::find(info.versions.begin(), info.versions.end(), core::kNativeVersion) ==
       info.versions.end()) {
     throw Error(sqlstate::kProtocolViolation,

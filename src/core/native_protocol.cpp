@@ -1,6 +1,14 @@
 #include "core/native_protocol.h"
 
+#include <algorithm>
+
+#include "core/digest_protocol.h"
+
 namespace pgsync::core {
+
+bool ServerInfo::Has(std::string_view feature) const {
+  return std::find(features.begin(), features.end(), feature) != features.end();
+}
 
 std::string ServerInfo::ToJson() const {
   JsonWriter json;
@@ -8,7 +16,7 @@ std::string ServerInfo::ToJson() const {
   for (int64_t version : versions)
     json.Int(version);
   json.EndArray().Field("software", software);
-  json.Field("features", std::vector<std::string>{"frames", "zstd", "ndjson", "csv"});
+  json.Field("features", features);
   json.EndObject();
   return json.Take();
 }
@@ -26,6 +34,7 @@ ServerInfo ServerInfo::FromJson(const JsonObject& json) {
     }
   }
   info.software = json.StringOr("software", "");
+  info.features = json.Strings("features");
   return info;
 }
 
@@ -78,6 +87,7 @@ std::string RowsRequest::ToJson() const {
   json.OptionalField("limit", limit).Field("offset", offset);
   json.OptionalField("max_rate", max_rate);
   if (after) json.Field("after", *after);
+  if (only) json.Field("only", HashesToText(*only));
   json.EndObject();
   return json.Take();
 }
@@ -99,6 +109,10 @@ RowsRequest RowsRequest::FromJson(const JsonObject& json) {
   request.after = json.OptionalString("after");
   // Refused now, while an HTTP status can still say so.
   if (request.after) JsonObject(ParseJson(*request.after, "after"), "after");
+  if (const auto hashes = json.OptionalString("only")) request.only = HashesFromText(*hashes);
+  if (request.only && (request.limit || request.offset > 0 || request.after)) {
+    throw Error(sqlstate::kInvalidParameter, "there are no pages of rows that are named");
+  }
   return request;
 }
 

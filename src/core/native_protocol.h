@@ -12,6 +12,7 @@
 //   POST   /sync/v1/open      {tables}: locks the tables against change and tells of their
 //                             definitions what it takes to carry rows
 //   POST   /sync/v1/rows      a RowsRequest: the rows, in the form that Accept asks for
+//   POST   /sync/v1/digest    what it takes to compare a table: core/digest_protocol.h
 //
 // What sites tell each other of permanent connections, which needs no session, is listed in
 // server/connection_routes.h.
@@ -24,6 +25,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/table_info.h"
@@ -38,12 +40,16 @@ inline constexpr char kFrameMediaType[] = "application/vnd.sync.rows";
 inline constexpr char kJsonFrameMediaType[] = "application/vnd.sync.json-rows";
 inline constexpr char kJsonLinesMediaType[] = "application/x-ndjson";
 inline constexpr char kCsvMediaType[] = "text/csv";
+/// ServerInfo::features: tables can be compared (core/digest_protocol.h).
+inline constexpr char kDigestFeature[] = "digest";
 
 /// Answer to GET /sync/v1/.
 struct ServerInfo {
   std::vector<int64_t> versions{kNativeVersion};
   std::string software;  ///< version of the extension
+  std::vector<std::string> features{"frames", "zstd", "ndjson", "csv", kDigestFeature};
 
+  bool Has(std::string_view feature) const;
   std::string ToJson() const;
   static ServerInfo FromJson(const JsonObject& json);
 };
@@ -88,6 +94,8 @@ struct RowsRequest {
   int64_t offset = 0;
   std::optional<int64_t> max_rate;   ///< bytes per second; the sender keeps to it
   std::optional<std::string> after;  ///< text of a JSON object, so that numbers keep their digits
+  /// Only the rows with these hashes, of the table that was digested last.
+  std::optional<std::vector<uint64_t>> only;
 
   std::string ToJson() const;
   static RowsRequest FromJson(const JsonObject& json);

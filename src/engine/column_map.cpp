@@ -1,5 +1,7 @@
 #include "engine/column_map.h"
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "pg/settings.h"
 
@@ -48,7 +50,31 @@ bool Plausible(const core::ColumnInfo& remote, const catalog::Column& local) {
   return theirs == TYPCATEGORY_STRING || ours == TYPCATEGORY_STRING;
 }
 
+// Whether values that are equal by our key are so by the peer's, which is a primary key of the same
+// type there: what those compare by is the same on all servers, unless a collation has a say in it.
+bool EqualAlike(const catalog::Table& local, const catalog::Key& key, size_t position) {
+  const catalog::Column& column = local.columns[position];
+  return local.IsExactKeyColumn(position) ||
+         (local.primary_key && key.index == local.primary_key->index &&
+          !OidIsValid(column.collation) && column.facts.base_name.rfind("pg_catalog.", 0) == 0);
+}
+
 }  // namespace
+
+bool UniqueAtPeer(const core::TableInfo& remote, const catalog::Table& local,
+                  const catalog::Key* key) {
+  if (key == nullptr) return true;
+  const auto counts = [&](const std::string& name) {
+    const size_t position = local.PositionOf(name);
+    const core::ColumnInfo* theirs = remote.FindColumn(name);
+    return position < local.columns.size() && theirs != nullptr &&
+           std::count(key->columns.begin(), key->columns.end(), position) > 0 &&
+           EqualAlike(local, *key, position) &&
+           theirs->base_type == local.columns[position].facts.base_name;
+  };
+  return !remote.primary_key.empty() &&
+         std::all_of(remote.primary_key.begin(), remote.primary_key.end(), counts);
+}
 
 std::vector<MappedColumn> MapColumns(const core::TableInfo& remote, const catalog::Table& local,
                                      bool drop_extra) {

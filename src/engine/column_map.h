@@ -16,6 +16,11 @@ struct MappedColumn {
   bool binary;    ///< both ends mean the same type and have a portable binary form for it
 };
 
+/// Whether the peer's rows cannot have one key of ours twice: its own key is among the columns of
+/// that, and what is equal here is equal there. Null: no key.
+bool UniqueAtPeer(const core::TableInfo& remote, const catalog::Table& local,
+                  const catalog::Key* key);
+
 /// Maps by name. Stored generated columns here are left out; a generated column of the peer is
 /// taken where ours is an ordinary one. Raises 42804 that names what differs: columns that are
 /// missing here (unless `drop_extra`), and types no text of which could be taken.

@@ -22,6 +22,8 @@ namespace {
 
 constexpr char kSeenRelation[] = "pgsync_seen";
 constexpr char kDoomedRelation[] = "pgsync_doomed";
+// Under which the keys of TableDelta::only_here() are found.
+constexpr char kOnlyHereRelation[] = "pgsync_only_here";
 // What each of the two lists of keys may take before it goes to a file, in kB.
 constexpr int kKeyMemory = 8 * 1024;
 // A smaller table may lose more than half of its rows: it is easily looked through.
@@ -39,6 +41,34 @@ class KeySink : public BatchSink {
 
  private:
   RowStore& store_;
+};
+
+// Keeps the keys of whole rows.
+class KeyOfRowSink : public BatchSink {
+ public:
+  KeyOfRowSink(RowStore& store, const LoadRequest& request) : store_(store) {
+    for (size_t position : request.target->row_key->columns) {
+      const auto at = std::find(request.columns.begin(), request.columns.end(), position);
+      places_.push_back(static_cast<size_t>(at - request.columns.begin()));
+    }
+    values_.resize(places_.size());
+    nulls_.reset(new bool[places_.size()]);
+  }
+  void put_row(int64 position, Datum* values, bool* nulls) override {
+    for (size_t i = 0; i < places_.size(); i++) {
+      values_[i] = values[places_[i]];
+      nulls_[i] = nulls[places_[i]];
+    }
+    store_.put(position, values_.data(), nulls_.get());
+  }
+  int64 pending() const override { return 0; }
+  void Apply() override {}
+
+ private:
+  RowStore& store_;
+  std::vector<size_t> places_;
+  std::vector<Datum> values_;
+  std::unique_ptr<bool[]> nulls_;
 };
 
 [[noreturn]] void Refuse(const catalog::Table& target, std::string why) {
@@ -84,14 +114,43 @@ void DoomedRows::Find(const LoadRequest& request, RowFeed& feed) {
   peer_rows_ = seen.rows();
   pg::WithSpi([&] {
     seen.Register();
-    std::string columns = "0::pg_catalog.int8";
-    for (size_t position : target_.row_key->columns)
-      columns += Cat(", t.", catalog::QuoteIdentifier(target_.columns[position].name));
-    doomed_.Fill(Cat("SELECT ", columns, " FROM ", target_.FromClause(),
-                     " AS t WHERE NOT EXISTS (SELECT FROM ", kSeenRelation, " AS s WHERE ",
-                     KeyMatches(target_, *target_.row_key), ")"));
+    doomed_.Fill(Unseen("", ""));
   });
   seen.Clear();
+}
+
+// Selects the keys of local rows that the peer's keys are not among.
+std::string DoomedRows::Unseen(const std::string& from, const std::string& condition) const {
+  std::string columns = "0::pg_catalog.int8";
+  for (size_t position : target_.row_key->columns)
+    columns += Cat(", t.", catalog::QuoteIdentifier(target_.columns[position].name));
+  return Cat("SELECT ", columns, " FROM ", target_.FromClause(), " AS t", from, " WHERE ",
+             condition, "NOT EXISTS (SELECT FROM ", kSeenRelation, " AS s WHERE ",
+             KeyMatches(target_, *target_.row_key), ")");
+}
+
+bool DoomedRows::FindAmong(RowStore& only_here, const LoadRequest& request, RowFeed* feed,
+                           int64 peer_rows) {
+  peer_rows_ = peer_rows;
+  if (only_here.rows() == 0) return true;
+  RowStore seen(kSeenRelation, target_, target_.row_key->columns, kKeyMemory);
+  if (feed != nullptr) {
+    KeyOfRowSink sink(seen, request);
+    RowErrors errors(std::nullopt);
+    ReadStream(request, *feed, errors, sink);
+    if (errors.count() > 0) {
+      seen.Clear();
+      return false;
+    }
+  }
+  pg::WithSpi([&] {
+    seen.Register();
+    only_here.Register();
+    doomed_.Fill(Unseen(Cat(", ", kOnlyHereRelation, " AS s"),
+                        Cat(KeyMatches(target_, *target_.row_key), " AND ")));
+  });
+  seen.Clear();
+  return true;
 }
 
 void DoomedRows::RequireModest() const {

@@ -22,6 +22,11 @@ class DoomedRows {
   /// Reads the peer's keys (a stream of the key's columns alone, see key_columns()) and finds the
   /// local rows that have none of them. Once.
   void Find(const LoadRequest& request, RowFeed& feed);
+  /// The same where the two tables have been compared: of the local rows with the keys `only_here`,
+  /// those go that have the key of none of the rows of `feed` (null: it has none), which are loaded
+  /// by `request`. `peer_rows`: that the peer has in all. False, and nothing is found, where a row
+  /// cannot be decoded.
+  bool FindAmong(RowStore& only_here, const LoadRequest& request, RowFeed* feed, int64 peer_rows);
   int64 count() const { return doomed_.rows(); }
   /// Raises 55000 where too much of the table would go, unless the caller has given a limit: all
   /// rows because the peer's table is empty, or more than half of a table of 1000 rows or more.
@@ -32,6 +37,8 @@ class DoomedRows {
   void Forget() { doomed_.Clear(); }
 
  private:
+  std::string Unseen(const std::string& from, const std::string& condition) const;
+
   const catalog::Table& target_;
   RowStore doomed_;
   int64 peer_rows_ = 0;

@@ -9,9 +9,13 @@
 
 extern "C" {
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "tcop/dest.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
 }
 
 namespace pgsync::engine {
@@ -56,7 +60,7 @@ void start_up(DestReceiver* self, int, TupleDesc desc) {
 void nothing(DestReceiver*) {}
 
 uint64 run_query(const char* sql, const ScanParam* params, int count, const Oid* column_types,
-                 int columns, bool first_rows, rows::RowConsumer* consumer) {
+                 int columns, int plan_options, rows::RowConsumer* consumer) {
   ConsumerDest dest = {};
   dest.receiver.receiveSlot = receive_slot;
   dest.receiver.rStartup = start_up;
@@ -73,8 +77,7 @@ uint64 run_query(const char* sql, const ScanParam* params, int count, const Oid*
     types[i] = params[i].type;
     list->params[i] = {params[i].value, false, PARAM_FLAG_CONST, params[i].type};
   }
-  SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types,
-                                       first_rows ? CURSOR_OPT_FAST_PLAN : CURSOR_OPT_PARALLEL_OK);
+  SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, plan_options);
   if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
   SPIExecuteOptions options = {};
   options.params = list;
@@ -163,7 +166,45 @@ std::string OrderClause(const catalog::Table& table) {
   return std::string();
 }
 
+// Whether a scan of these columns hands over its rows as they are in the table, so that their slots
+// tell where that is.
+bool AsStored(const catalog::Table& table, const std::vector<size_t>& columns) {
+  if (!table.ordinary()) return false;
+  for (size_t i = 0; i < columns.size(); i++) {
+    if (table.columns[columns[i]].number != static_cast<int16>(i + 1)) return false;
+  }
+  const Oid oid = table.oid;
+  return pg::Call([&] {
+    Relation rel = RelationIdGetRelation(oid);
+    if (rel == nullptr) return false;
+    const bool all = RelationGetNumberOfAttributes(rel) == static_cast<int>(columns.size());
+    RelationClose(rel);
+    return all;
+  });
+}
+
+std::vector<ScanParam> PlaceParams(const PlacedRows& rows) {
+  const ItemPointerData* const places = rows.places.data();
+  const size_t count = rows.places.size();
+  const Datum array = pg::Call([&] {
+    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
+    for (size_t i = 0; i < count; i++)
+      values[i] = PointerGetDatum(&places[i]);
+    return PointerGetDatum(construct_array(values, static_cast<int>(count), TIDOID,
+                                           sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+  });
+  return {{OIDOID, ObjectIdGetDatum(rows.table)}, {TIDARRAYOID, array}};
+}
+
 }  // namespace
+
+RowPlace place_of(TupleTableSlot* slot, int columns) {
+  if (TTS_IS_BUFFERTUPLE(slot)) return {slot->tts_tableOid, &slot->tts_tid};
+  if (slot->tts_tupleDescriptor->natts != columns + 2) elog(ERROR, "row has no place");
+  slot_getsomeattrs(slot, columns + 2);
+  return {DatumGetObjectId(slot->tts_values[columns]),
+          reinterpret_cast<ItemPointerData*>(DatumGetPointer(slot->tts_values[columns + 1]))};
+}
 
 std::vector<size_t> PlainColumns(const catalog::Table& table) {
   std::vector<size_t> positions;
@@ -195,9 +236,16 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
     columns.push_back(QuoteIdentifier(table.columns[position].name));
     types.push_back(table.columns[position].type);
   }
+  if (request.places && !AsStored(table, request.columns)) {
+    columns.insert(columns.end(), {"tableoid", "ctid"});
+    types.insert(types.end(), {OIDOID, TIDOID});
+  }
   std::string sql = Cat("SELECT ", core::Join(columns, ", "), " FROM ", table.FromClause());
   const bool ordered = request.ordered || request.limit || request.offset > 0 || request.after;
   if (request.after) sql += Cat(" WHERE ", BehindKey(table));
+  if (request.among != nullptr) {
+    sql += " WHERE tableoid OPERATOR(pg_catalog.=) $1 AND ctid OPERATOR(pg_catalog.=) ANY ($2)";
+  }
   const std::string order = ordered ? OrderClause(table) : std::string();
   if (!order.empty()) sql += Cat(" ORDER BY ", order);
   if (request.limit) sql += Cat(" LIMIT ", *request.limit);
@@ -211,9 +259,17 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
       pg::ContextScope scope(parameters.get());
       params = KeyParams(table, *request.after, parameters.get());
     }
+    if (request.among != nullptr) {
+      pg::ContextScope scope(parameters.get());
+      params = PlaceParams(*request.among);
+    }
+    // A row that another process has scanned has no place.
+    const int options = request.first_rows ? CURSOR_OPT_FAST_PLAN
+                        : request.places   ? 0
+                                           : CURSOR_OPT_PARALLEL_OK;
     rows = pg::Call([&] {
       return run_query(sql.c_str(), params.data(), static_cast<int>(params.size()), types.data(),
-                       static_cast<int>(types.size()), request.first_rows, &consumer);
+                       static_cast<int>(types.size()), options, &consumer);
     });
   });
   return rows;

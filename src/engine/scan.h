@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "catalog/table.h"
+#include "engine/hashed_rows.h"
 #include "pg/memory.h"
 #include "rows/consumer.h"
 
@@ -24,7 +25,19 @@ struct ScanRequest {
   /// The key behind which to go on, as a JSON object (server encoding): needs a key. Each of the
   /// key's columns must be there.
   std::optional<std::string> after;
+  /// Tell where each row is: place_of().
+  bool places = false;
+  /// Only these rows, if the snapshot sees them.
+  const PlacedRows* among = nullptr;
 };
+
+/// Where a row is that a scan with `places` and so many columns has handed over. Points into the
+/// slot. For leaves.
+struct RowPlace {
+  Oid table;
+  const ItemPointerData* place;
+};
+RowPlace place_of(TupleTableSlot* slot, int columns);
 
 /// All columns but stored generated ones.
 std::vector<size_t> PlainColumns(const catalog::Table& table);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "catalog/shareable.h"
 #include "catalog/table_lock.h"
 #include "core/text.h"
 #include "engine/scan.h"
@@ -122,11 +123,11 @@ core::OpenedTable Describe(const catalog::Table& table) {
   opened.complete = !catalog::RowSecurityApplies(table.oid);
   opened.has_children = table.has_children;
   const auto facts = pg::CatalogQuery(
-      "SELECT CASE WHEN reltuples >= 0 THEN reltuples::numeric::int8 END, "
-      "pg_table_size(oid) FROM pg_class WHERE oid = $1",
+      "SELECT CASE WHEN reltuples >= 0 THEN reltuples::numeric::int8 END "
+      "FROM pg_class WHERE oid = $1",
       {pg::Param::OfOid(table.oid)});
   opened.row_estimate = facts.at(0).OptionalInt8(0);
-  opened.size_bytes = facts.at(0).Int8(1);
+  opened.size_bytes = catalog::StoredBytes(table.oid);
   return opened;
 }
 

@@ -12,8 +12,10 @@
 #include "engine/row_errors.h"
 #include "engine/sequences.h"
 #include "engine/skipped_triggers.h"
+#include "engine/table_delta.h"
 #include "engine/transfer_plan.h"
 #include "pg/query.h"
+#include "pg/snapshot.h"
 #include "pg/subxact.h"
 
 extern "C" {
@@ -61,15 +63,52 @@ class Transfer {
   }
 
  private:
-  // The rows of the columns that a request asks for.
-  std::unique_ptr<RowFeed> FeedFor(const Job& job, const LoadRequest& columns) {
+  core::RowsRequest RowsFor(const Job& job, const LoadRequest& columns) const {
     core::RowsRequest request = RowsOf(job.remote_name);
     request.max_rate = options_.max_rate;
     for (size_t i = 0; i < columns.columns.size(); i++) {
       request.columns.push_back(
           {job.local.columns[columns.columns[i]].name, static_cast<bool>(columns.binary[i])});
     }
-    return source_.Rows(request, &job.local);
+    return request;
+  }
+
+  // The rows of the columns that a request asks for.
+  std::unique_ptr<RowFeed> FeedFor(const Job& job, const LoadRequest& columns) {
+    return source_.Rows(RowsFor(job, columns), &job.local);
+  }
+
+  // Compares the table with the peer's, so that only rows move that differ; null: all have to.
+  std::unique_ptr<TableDelta> Compare(const Job& job, const LoadRequest& request, int level) {
+    if (options_.delta == TransferOptions::Delta::kNever) return nullptr;
+    std::string refusal = DeltaRefusal(job, request, options_, source_);
+    auto delta = std::make_unique<TableDelta>();
+    if (refusal.empty()) {
+      report_.Phase("comparing");
+      pg::WithFreshSnapshot([&] {
+        refusal = delta->Find(source_, job, request, RowsFor(job, request),
+                              [&](int64 rows) { report_.Advance(rows, 0); });
+      });
+      report_.Table(job.outcome.table, job.remote.row_estimate.value_or(-1));
+    }
+    if (refusal.empty()) return delta;
+    pg::Call([&] {
+      ereport(level, (errmsg("all rows of table \"%s\" are transferred: %s",
+                             job.outcome.table.c_str(), refusal.c_str())));
+    });
+    return nullptr;
+  }
+
+  // How loudly to say that a table was not compared.
+  int RefusalLevel() const {
+    return options_.delta == TransferOptions::Delta::kWherePossible ? NOTICE : DEBUG1;
+  }
+
+  // What mirror has found out before the first write, the others now.
+  std::unique_ptr<TableDelta> DeltaOf(const Job& job, const LoadRequest& request) {
+    if (job.doomed == nullptr) return Compare(job, request, RefusalLevel());
+    const auto found = deltas_.find(&job);
+    return found == deltas_.end() ? nullptr : std::move(found->second);
   }
 
   LoadRequest WithProgress(LoadRequest request) {
@@ -102,9 +141,10 @@ class Transfer {
       Job& job = *next;
       if (job.strategy != Strategy::kMirror || job.missing) continue;
       Measured(job, [&] {
+        job.doomed = std::make_unique<DoomedRows>(job.local);
+        if (FindDoomedByDelta(job)) return;
         report_.Phase("comparing keys");
         const LoadRequest request = WithProgress(job.KeyRequest(options_));
-        job.doomed = std::make_unique<DoomedRows>(job.local);
         job.doomed->Find(request, *FeedFor(job, request));
       });
       if (!options_.max_deletes) job.doomed->RequireModest();
@@ -116,6 +156,18 @@ class Transfer {
           .WithDetail(Cat("At most ", *options_.max_deletes, " may be deleted."))
           .WithHint(Cat("If that is meant, pass max_deletes => ", total, " or more."));
     }
+  }
+
+  bool FindDoomedByDelta(Job& job) {
+    const LoadRequest request = job.Request(options_);
+    auto delta = Compare(job, request, RefusalLevel());
+    if (delta == nullptr) return false;
+    if (!job.doomed->FindAmong(delta->only_here(), request, delta->feed(), delta->peer_rows())) {
+      delta->Close();
+      return false;
+    }
+    deltas_[&job] = std::move(delta);
+    return true;
   }
 
   // Children before parents.
@@ -191,11 +243,23 @@ class Transfer {
     }
     const LoadRequest request = WithProgress(job.Request(options_));
     RowErrors errors(options_.max_errors);
-    CountBySets(request, *FeedFor(job, request), errors, job.outcome.counts);
+    if (const auto delta = DeltaOf(job, request)) {
+      if (delta->feed() != nullptr)
+        CountBySets(request, *delta->feed(), errors, job.outcome.counts);
+      TakeDelta(*delta, &job);
+    } else {
+      CountBySets(request, *FeedFor(job, request), errors, job.outcome.counts);
+    }
     TakeErrors(errors, &job);
     if (job.doomed == nullptr) return;
     job.outcome.counts.deleted = job.doomed->count();
     job.doomed->Forget();
+  }
+
+  static void TakeDelta(TableDelta& delta, Job* job) {
+    job->outcome.counts.skipped += delta.equal_rows();
+    job->outcome.compared = true;
+    delta.Close();
   }
 
   // All rows of a table that would be created.
@@ -237,7 +301,13 @@ class Transfer {
     Unequal unequal;
     BatchVerifier verifier(job.local, request.columns, unequal);
     RowErrors errors(std::nullopt);
-    ReadStream(request, *FeedFor(job, request), errors, verifier);
+    if (const auto delta = Compare(job, request, DEBUG1)) {
+      if (delta->feed() != nullptr) ReadStream(request, *delta->feed(), errors, verifier);
+      peer_rows = delta->peer_rows();
+      delta->Close();
+    } else {
+      ReadStream(request, *FeedFor(job, request), errors, verifier);
+    }
     const int64 wrong = unequal.rows + errors.count();
     const int64 here =
         job.strategy == Strategy::kMirror ? catalog::CountRows(job.local, true) : peer_rows;
@@ -255,22 +325,31 @@ class Transfer {
   void Load(Job& job) {
     LoadRequest request = WithProgress(job.Request(options_));
     request.before_settling = [this] { DeleteEarly(); };
-    const auto feed = FeedFor(job, request);
     RowErrors errors(options_.max_errors);
-    report_.Phase("copying");
-    const std::string refusal = BulkRefusal(job, request, *feed);
-    if (!refusal.empty()) {
-      if (!job.unresolved.empty()) RefuseCycle(job);
-      pg::Call([&] {
-        ereport(DEBUG1, (errmsg_internal("sync: table \"%s\" is not loaded in bulk: %s",
-                                         job.local.name.name.c_str(), refusal.c_str())));
-      });
-      report_.Table(job.outcome.table, job.remote.row_estimate.value_or(-1));
+    if (const auto delta = DeltaOf(job, request)) {
       report_.Phase("copying");
-      LoadBySets(request, *feed, errors, job.outcome.counts);
+      if (delta->feed() != nullptr) LoadBySets(request, *delta->feed(), errors, job.outcome.counts);
+      TakeDelta(*delta, &job);
+    } else {
+      LoadAll(job, request, errors);
     }
     if (options_.advance_sequences) AdvanceSequences(job.local);
     TakeErrors(errors, &job);
+  }
+
+  void LoadAll(Job& job, const LoadRequest& request, RowErrors& errors) {
+    const auto feed = FeedFor(job, request);
+    report_.Phase("copying");
+    const std::string refusal = BulkRefusal(job, request, *feed);
+    if (refusal.empty()) return;
+    if (!job.unresolved.empty()) RefuseCycle(job);
+    pg::Call([&] {
+      ereport(DEBUG1, (errmsg_internal("sync: table \"%s\" is not loaded in bulk: %s",
+                                       job.local.name.name.c_str(), refusal.c_str())));
+    });
+    report_.Table(job.outcome.table, job.remote.row_estimate.value_or(-1));
+    report_.Phase("copying");
+    LoadBySets(request, *feed, errors, job.outcome.counts);
   }
 
   // Loads in bulk and returns an empty string, or tells why not.
@@ -342,6 +421,7 @@ class Transfer {
   TransferPlan plan_;
   PendingForeignKeys foreign_keys_;
   std::optional<SkippedTriggers> skipped_triggers_;
+  std::map<const Job*, std::unique_ptr<TableDelta>> deltas_;  // of those to be mirrored
 };
 
 }  // namespace

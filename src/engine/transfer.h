@@ -11,6 +11,7 @@
 
 #include "core/native_protocol.h"
 #include "engine/batch_applier.h"
+#include "engine/digest_source.h"
 #include "engine/strategy.h"
 #include "engine/stream_load.h"
 
@@ -22,6 +23,9 @@ struct TransferOptions {
   bool create_missing_tables = true;
   std::optional<int64> batch_size;
   bool online = false;  ///< never more than ROW EXCLUSIVE
+  /// Whether tables are compared first, so that only rows move that differ.
+  enum class Delta { kNever, kWhereItPays, kWherePossible };
+  Delta delta = Delta::kNever;
   bool advance_sequences = true;
   std::optional<int64> max_errors = 0;
   bool drop_extra_columns = false;
@@ -44,6 +48,7 @@ struct TableOutcome {
   ApplyCounts counts;
   std::string errors = "[]";  ///< JSON
   int64 error_count = 0;
+  bool compared = false;  ///< only rows that differ were moved
   bool dry_run = false;
   std::optional<bool> verified;  ///< nullopt: that was not asked for
   int64 bytes = 0;
@@ -68,6 +73,8 @@ class TableSource {
   virtual bool HasSnapshot() const { return true; }
   /// Bytes that have come in so far.
   virtual uint64_t BytesIn() const = 0;
+  /// Null: its tables can only be read as a whole.
+  virtual DigestSource* digests() { return nullptr; }
 };
 
 /// Who is told how far a transfer has come.

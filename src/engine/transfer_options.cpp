@@ -18,8 +18,11 @@ TransferOptions OptionsOf(const core::TransferWords& words) {
     throw Error(sqlstate::kInvalidParameter, "argument \"batch_size\" must be positive");
   }
   options.batch_size = words.batch_size;
-  RequireWord("mode", words.mode, {"auto", "full", "online"});
+  RequireWord("mode", words.mode, {"auto", "full", "delta", "online"});
   options.online = words.mode == "online";
+  options.delta = words.mode == "auto"    ? TransferOptions::Delta::kWhereItPays
+                  : words.mode == "delta" ? TransferOptions::Delta::kWherePossible
+                                          : TransferOptions::Delta::kNever;
   RequireWord("value for \"triggers\":", words.triggers, {"fire", "skip"});
   options.skip_triggers = words.triggers == "skip";
   RequireWord("value for \"sequences\":", words.sequences, {"advance", "leave"});

@@ -22,22 +22,6 @@ bool Contains(const std::vector<size_t>& positions, size_t position) {
   return std::find(positions.begin(), positions.end(), position) != positions.end();
 }
 
-// The peer's rows cannot have one key twice if its own key is among the columns of ours, and what
-// is equal for us is equal for the peer.
-bool UniqueAtPeer(const Job& job, const catalog::Key* key) {
-  if (key == nullptr) return true;
-  const core::TableInfo& remote = job.remote.info;
-  return !remote.primary_key.empty() &&
-         std::all_of(
-             remote.primary_key.begin(), remote.primary_key.end(), [&](const std::string& name) {
-               const size_t position = job.local.PositionOf(name);
-               const core::ColumnInfo* theirs = remote.FindColumn(name);
-               return position < job.local.columns.size() && theirs != nullptr &&
-                      Contains(key->columns, position) && job.local.IsExactKeyColumn(position) &&
-                      theirs->base_type == job.local.columns[position].facts.base_name;
-             });
-}
-
 [[noreturn]] void RefuseMap(const Job& job, const std::string& why) {
   throw Error(sqlstate::kFeatureNotSupported, Cat("cannot give new keys to the rows of table \"",
                                                   job.local.name.ForMessage(), "\""))
@@ -58,7 +42,7 @@ LoadRequest Job::Request(const TransferOptions& options) const {
   LoadRequest request = LoadOf(local, columns);
   request.strategy = strategy;
   request.batch_rows = options.batch_size.value_or(kDefaultBatchRows);
-  request.unique_by_key = UniqueAtPeer(*this, MatchKey(local, strategy));
+  request.unique_by_key = UniqueAtPeer(remote.info, local, MatchKey(local, strategy));
   request.foreign_keys_are_checked = options.skip_triggers;
   request.kept_keys = kept_keys;
   request.late_rows = late_rows.get();
@@ -282,7 +266,7 @@ void TransferPlan::Translate(Job* job, const catalog::ForeignKeyRule& rule, Job*
       !std::all_of(translation.columns.begin(), translation.columns.end(), comes)) {
     RefuseMap(*referenced, "The peer's tables lack columns of the key.");
   }
-  if (!UniqueAtPeer(*referenced, &key)) {
+  if (!UniqueAtPeer(referenced->remote.info, referenced->local, &key)) {
     RefuseMap(*referenced, "The key is not unique among the peer's rows.");
   }
   for (const auto* others : {&job->translations, &job->late_translations}) {

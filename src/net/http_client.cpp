@@ -90,6 +90,15 @@ HttpClientConnection::HttpClientConnection(std::unique_ptr<Stream> stream, std::
 HttpClientConnection::~HttpClientConnection() = default;
 
 HttpResponse HttpClientConnection::Send(const HttpRequest& request) {
+  Begin(request);
+  return impl_->ReadHead(request.method == "HEAD");
+}
+
+HttpResponse HttpClientConnection::Receive() {
+  return impl_->ReadHead(false);
+}
+
+void HttpClientConnection::Begin(const HttpRequest& request) {
   Impl& impl = *impl_;
   impl.clean = false;  // until the response has been read to its end
   http::request<http::string_body> message;
@@ -99,7 +108,6 @@ HttpResponse HttpClientConnection::Send(const HttpRequest& request) {
   error_code error;
   http::write(impl.stream, message, error);
   if (error) RaiseBroken(error);
-  return impl.ReadHead(request.method == "HEAD");
 }
 
 core::ByteSink& HttpClientConnection::BeginUpload(const HttpRequest& request) {

@@ -18,6 +18,9 @@ class HttpClientConnection {
   /// Sends a request and reads the head of the response; its body is then read with ReadBody() or
   /// through body(). Raises 08P01 for what is no HTTP, 08006 for a lost connection.
   HttpResponse Send(const HttpRequest& request);
+  /// The same in two steps, with work of one's own between them.
+  void Begin(const HttpRequest& request);
+  HttpResponse Receive();
 
   /// Sends the head of a request whose body's length is not known yet: chunks written through the
   /// sink, then EndUpload().

@@ -13,7 +13,7 @@
 #include "engine/sending.h"
 #include "pg/encoding.h"
 #include "pg/settings.h"
-#include "server/peer_watch.h"
+#include "server/failing_stream.h"
 #include "session/peer_table.h"
 
 extern "C" {
@@ -99,6 +99,10 @@ bool NativeRoutes::Read(const std::string& operation, const net::HttpRequest& re
     Open(request);
   } else if (operation == "rows" && post) {
     Rows(request);
+  } else if (operation == "digest" && post) {
+    digest_.Make(request, [this](const std::string& name) { return Resolve(name); });
+  } else if (operation == "digest/cells" && post) {
+    digest_.SendCells(request);
   } else {
     return false;
   }
@@ -196,7 +200,7 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
 
   std::optional<engine::PacedSink> paced;
   std::optional<core::RowStreamWriter> writer;
-  try {
+  WithFailingStream(writer, [&] {
     database_.Read([&] {
       const catalog::Table table = Resolve(request.table);
       engine::RequireUnchanged(table);
@@ -230,20 +234,13 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
         sender = csv ? engine::SendCsv(columns, sink, on_sent)
                      : engine::SendJsonLines(columns, sink, on_sent);
       }
-      totals_.rows += engine::ScanTable(table, scan, sender->consumer());
+      totals_.rows += request.only
+                          ? digest_.Rows(table, scan.columns, *request.only, sender->consumer())
+                          : engine::ScanTable(table, scan, sender->consumer());
       sender->Finish();
       totals_.tables++;
     });
-  } catch (const core::TimeoutError&) {
-    throw;  // nobody reads any more
-  } catch (const pg::PgError& error) {
-    // Only a stream of frames can tell that it failed; the others are cut, and so look it.
-    if (!writer || PeerWatchSawPeerGone()) throw;
-    writer->Fail(pg::ErrorForWire(error.ToError()));
-  } catch (const Error& error) {
-    if (!writer || error.state() == sqlstate::kConnectionLost) throw;
-    writer->Fail(pg::ErrorForWire(error));
-  }
+  });
   http_.EndStream();
 }
 

@@ -7,6 +7,7 @@
 #include "net/http_server.h"
 #include "server/push.h"
 #include "server/served_database.h"
+#include "server/served_digest.h"
 
 namespace pgsync::server {
 
@@ -19,7 +20,8 @@ class NativeRoutes {
         http_(http),
         peer_(std::move(peer)),
         local_peer_(local_peer),
-        next_(std::move(next)) {}
+        next_(std::move(next)),
+        digest_(database, http) {}
 
   /// Answers the request for `operation` (what follows /sync/v1/). Raises what is to be answered
   /// with an error; a stream that has begun is failed or cut here.
@@ -48,6 +50,7 @@ class NativeRoutes {
   std::string peer_;  // its address
   bool local_peer_;
   ReadRequest next_;
+  ServedDigest digest_;
   ServedTotals totals_;
 };
 

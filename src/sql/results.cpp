@@ -29,6 +29,7 @@ std::vector<Cell> OutcomeCells(const engine::TableOutcome& outcome) {
   result.counts = outcome.counts;
   result.errors = outcome.errors;
   result.error_count = outcome.error_count;
+  if (outcome.compared) result.mode = "delta";
   result.dry_run = outcome.dry_run;
   result.verified = outcome.verified;
   result.bytes = outcome.bytes;
