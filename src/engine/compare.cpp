@@ -16,10 +16,11 @@ namespace {
 class Comparison : public rows::RowConsumer {
  public:
   Comparison(const LoadRequest& request, RowFeed* feed, const FeedOfRange* range,
-             CompareVisitor& visitor)
+             const LocalRows* some, CompareVisitor& visitor)
       : request_(request),
         visitor_(visitor),
         in_pages_(range != nullptr),
+        some_(some),
         layout_(request),
         remote_(request, layout_, feed, range),
         scratch_("sync compared rows"),
@@ -27,19 +28,27 @@ class Comparison : public rows::RowConsumer {
         previous_(layout_.order_columns()),
         settings_(false, false) {
     texts_.context = layout_.context();
-    if (layout_.key() == nullptr) {
+    if (layout_.key() == nullptr || some_ != nullptr) {
       local_ = pg::Call([&] { return layout_.begin_sort(); });
     }
   }
 
-  CompareCounts Run() {
+  std::optional<CompareCounts> Run() {
     if (visitor_.satisfied()) return counts_;
     remote_.Begin();
-    ScanRequest scan;
-    scan.columns = request_.columns;
-    scan.ordered = layout_.key() != nullptr;
-    scan.first_rows = in_pages_;
-    ScanTable(*request_.target, scan, *this);
+    if (some_ == nullptr) {
+      ScanRequest scan;
+      scan.columns = request_.columns;
+      scan.ordered = layout_.key() != nullptr;
+      scan.first_rows = in_pages_;
+      ScanTable(*request_.target, scan, *this);
+    } else if (!(*some_)(request_.columns, *this)) {
+      pg::Call([&] {
+        remote_.end();
+        tuplesort_end(local_);
+      });
+      return std::nullopt;
+    }
     pg::ContextScope memory(scratch_.get());
     pg::Call([&] {
       if (local_ != nullptr) merge_sorted_local();
@@ -174,9 +183,10 @@ class Comparison : public rows::RowConsumer {
   const LoadRequest& request_;
   CompareVisitor& visitor_;
   const bool in_pages_;
+  const LocalRows* const some_;  // null: all of them
   ComparedRows layout_;
   RemoteRows remote_;
-  Tuplesortstate* local_ = nullptr;  // null: the scan has the order of the key
+  Tuplesortstate* local_ = nullptr;  // null: the local rows come in the order of the key
   int64 local_position_ = 0;
   pg::OwnedContext scratch_;  // one row
   pg::OwnedContext previous_context_;
@@ -199,12 +209,17 @@ std::vector<std::string> ComparedKey(const LoadRequest& request) {
 }
 
 CompareCounts CompareRows(const LoadRequest& request, RowFeed& feed, CompareVisitor& visitor) {
-  return Comparison(request, &feed, nullptr, visitor).Run();
+  return *Comparison(request, &feed, nullptr, nullptr, visitor).Run();
+}
+
+std::optional<CompareCounts> CompareSome(const LoadRequest& request, RowFeed& feed,
+                                         const LocalRows& local, CompareVisitor& visitor) {
+  return Comparison(request, &feed, nullptr, &local, visitor).Run();
 }
 
 CompareCounts CompareInPages(const LoadRequest& request, const FeedOfRange& range,
                              CompareVisitor& visitor) {
-  return Comparison(request, nullptr, &range, visitor).Run();
+  return *Comparison(request, nullptr, &range, nullptr, visitor).Run();
 }
 
 }  // namespace pgsync::engine

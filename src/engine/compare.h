@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "engine/stream_load.h"
+#include "rows/consumer.h"
 
 extern "C" {
 #include "executor/tuptable.h"
@@ -62,6 +63,17 @@ std::vector<std::string> ComparedKey(const LoadRequest& request);
 /// batches mean nothing. Raises 08P01 where the stream is malformed, and the error of a value that
 /// a local column's type refuses, with the position of its row.
 CompareCounts CompareRows(const LoadRequest& request, RowFeed& feed, CompareVisitor& visitor);
+
+/// Hands over local rows with the columns at these positions first, in any order; false where they
+/// are not all that is in question.
+using LocalRows =
+    std::function<bool(const std::vector<size_t>& positions, rows::RowConsumer& consumer)>;
+
+/// The same where it is known which rows are in question (engine/reconciliation.h): those of the
+/// feed and those local ones; there is a key. nullopt, and the visitor was not called, where
+/// `local` has returned false.
+std::optional<CompareCounts> CompareSome(const LoadRequest& request, RowFeed& feed,
+                                         const LocalRows& local, CompareVisitor& visitor);
 
 /// A stream of the rows whose keys are behind `after` (a JSON object; nullopt: all), in the order
 /// of the key if either is given, at most `limit` of them.

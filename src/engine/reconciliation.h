@@ -20,6 +20,10 @@ namespace pgsync::engine {
 
 class Reconciliation {
  public:
+  /// Bytes of a table below which comparing saves nothing: the rows are there sooner than an answer
+  /// about them.
+  static constexpr int64 kSmall = 512 * 1024;
+
   /// Of the columns of `request`, or of those of `key` alone where that is not null. Both sides
   /// have each row once by what is compared. All must outlive the object.
   Reconciliation(DigestSource& source, std::string remote_table, const LoadRequest& request,

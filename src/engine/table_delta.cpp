@@ -14,8 +14,6 @@ namespace sqlstate = core::sqlstate;
 
 namespace {
 
-// Below this, comparing saves nothing: the rows are there sooner than an answer about them.
-constexpr int64 kSmall = 512 * 1024;
 // A table that has less than this part of the peer's lacks most of its rows.
 constexpr int64 kLeastPart = 4;
 
@@ -98,7 +96,7 @@ std::string DeltaRefusal(const Job& job, const LoadRequest& request, const Trans
   if (!MayWrite(job.local, options.dry_run, job.strategy)) return "the caller may not write to it";
   if (options.delta == TransferOptions::Delta::kWherePossible) return std::string();
   const int64 here = catalog::StoredBytes(job.local.oid), there = job.remote.size_bytes;
-  if (std::min(here, there) < kSmall) return "it is small";
+  if (std::min(here, there) < Reconciliation::kSmall) return "it is small";
   if (here < there / kLeastPart) return "most of its rows are missing here";
   return std::string();
 }

@@ -4,6 +4,8 @@
 #include "client/schema_comparison.h"
 #include "client/table_pair.h"
 #include "engine/compare.h"
+#include "engine/compared_rows.h"
+#include "engine/reconciliation.h"
 #include "rows/row_object.h"
 #include "sql/function.h"
 #include "sql/results.h"
@@ -47,6 +49,29 @@ class DiffRows : public engine::CompareVisitor {
   ReturnSetInfo* result_;
 };
 
+// Tells what differs without having all rows sent, where that is possible.
+bool DiffByDigest(client::Peer& peer, const client::TablePair& pair,
+                  const engine::LoadRequest& request, client::ProgressReport& report,
+                  DiffRows& rows) {
+  const catalog::Key* key = engine::MatchedKey(request);
+  if (peer.digests() == nullptr || key == nullptr ||
+      !engine::UniqueAtPeer(pair.remote.info, pair.local, key) ||
+      pair.remote.size_bytes < engine::Reconciliation::kSmall) {
+    return false;
+  }
+  engine::Reconciliation compared(*peer.digests(), pair.remote_name, request, nullptr);
+  bool done = compared.Run([&](int64 rows_read) { report.Advance(rows_read, 0); }).empty();
+  if (done && compared.only_remote() + compared.only_local() > 0) {
+    const auto local = [&](const std::vector<size_t>& positions, rows::RowConsumer& consumer) {
+      return compared.LocalRows(positions, consumer);
+    };
+    const auto feed = peer.Rows(compared.Narrowed(pair.RowsRequest()), &pair.local);
+    done = engine::CompareSome(request, *feed, local, rows).has_value();
+  }
+  compared.Close();
+  return done;
+}
+
 }  // namespace
 
 PGSYNC_FUNCTION(pgsync_diff) {
@@ -77,6 +102,7 @@ PGSYNC_FUNCTION(pgsync_diff) {
     of_peer.limit = rows_at_most;
     return handle.peer().Rows(of_peer, &pair.local);
   };
+  if (DiffByDigest(handle.peer(), pair, request, report, rows)) return result.Done();
   if (limit && pair.SameOrder()) {
     engine::CompareInPages(request, range, rows);
   } else {

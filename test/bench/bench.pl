@@ -6,6 +6,7 @@ use lib $FindBin::Bin;
 use Getopt::Long;
 
 use Bench;
+use Bench::Delta;
 use Bench::Transfer;
 use Bench::Json;
 use Bench::Connections;
@@ -16,6 +17,7 @@ my @parts = (
 	[ transfer => 'full transfer into an empty table, into a table that sync creates; memory',
 		\&Bench::Transfer::full ],
 	[ resync => 'the same tables once more, with equal rows', \&Bench::Transfer::again ],
+	[ delta  => 'W1 once more: nothing changed, and a little', \&Bench::Delta::resync ],
 	[ delay  => 'full transfer over a link with 200 ms of delay', \&Bench::Transfer::delayed ],
 	[ export => 'sync_export of a page, JSON of a whole table over HTTP', \&Bench::Json::export ],
 	[ import => 'sync_import, 10,000 records a call', \&Bench::Json::import_records ],
