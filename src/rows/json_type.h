@@ -86,6 +86,7 @@ class JsonType {
     std::unique_ptr<JsonType> type;
   };
 
+  bool is_plain_text() const;
   bool is_plain_number(Datum value) const;
   bool has_plain_bounds(const ArrayType* array) const;
   int64 integer_of(Datum value) const;

@@ -1,4 +1,5 @@
 // JsonType::to_json: values into JSON.
+#include "rows/encoder.h"
 #include "rows/json_type.h"
 
 extern "C" {
@@ -77,6 +78,11 @@ void set_jsonb(JsonbValue* out, Datum value) {
 
 }  // namespace
 
+// Whether the bytes of a value are its text, but for json, which has a form of its own.
+bool JsonType::is_plain_text() const {
+  return kind_ == Kind::kText && IsPlainText(base_);
+}
+
 const char* JsonType::text_of(Datum value) {
   const char* text = OutputFunctionCall(&output_, value);
   // An array's text may hold values of type "char", which need not be text of the encoding.
@@ -85,6 +91,11 @@ const char* JsonType::text_of(Datum value) {
 }
 
 void JsonType::text_to_json(Datum value, JsonbValue* out) {
+  if (is_plain_text()) {
+    auto* text = reinterpret_cast<varlena*>(PG_DETOAST_DATUM_PACKED(value));
+    set_json_string(out, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
+    return;
+  }
   set_string(out, text_of(value));
 }
 

@@ -45,7 +45,7 @@ void append_json_string(ByteBuffer& out, const char* text, size_t size) {
 }
 
 void JsonType::append_text(ByteBuffer& out, Datum value) {
-  if (base_ == TEXTOID || base_ == VARCHAROID || base_ == BPCHAROID) {
+  if (is_plain_text()) {
     auto* text = reinterpret_cast<varlena*>(PG_DETOAST_DATUM_PACKED(value));
     append_json_string(out, VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text));
     return;

@@ -5,7 +5,8 @@ use strict;
 use warnings;
 use Bench::Tables;
 
-my $page = 10_000;
+my $page = 1_000;
+my $pages = 20;        # one after the other, in one session
 my $records = 10_000;    # of a call
 my $calls = 20;
 
@@ -29,6 +30,20 @@ sub report
 
 sub quiet { my ($bench, $name, $sql) = @_; Bench::run($bench->psql_text($name) . qq( -c "$sql" > /dev/null)); return 0; }
 
+# Statements, in one session.
+sub script
+{
+	my ($bench, $server, @statements) = @_;
+	my $file = "$bench->{dir}/script.sql";
+	open my $out, '>', $file or die;
+	print $out "$_;\n" foreach @statements;
+	close $out;
+	Bench::run($bench->psql_text($server) . " -f $file > /dev/null");
+	return 0;
+}
+
+sub calls { my ($bench, $statement) = @_; return script($bench, 'receiver', map { $statement =~ s/:batch/$_/gr } 1 .. $calls); }
+
 # Over HTTP, as curl gets it.
 sub download
 {
@@ -49,23 +64,22 @@ sub export
 	{
 		my $key = $table->{name} eq 'W1' ? 'aid' : 'id';
 		my $name = $table->{table};
-		my $half = int($table->{rows} / 2);
+		my $step = int($table->{rows} / $pages);
+		my $pages_of = sub {
+			my ($statement) = @_;
+			return sub { script($bench, 'sender', map { $statement =~ s/:key/$step * $_/er } 0 .. $pages - 1) };
+		};
 		my @variants = (
-			{ name => "sync_export, first $page rows",
-				run => sub { quiet($bench, 'sender', "SELECT sync_export('$name', $page)") } },
-			{ name => "json_agg(row_to_json), first $page rows",
-				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM (SELECT * FROM $name ORDER BY $key LIMIT $page) t") } },
-			{ name => "sync_export, $page rows behind a key",
-				run => sub { quiet($bench, 'sender', "SELECT sync_export('$name', $page, after => '{\\\"$key\\\": $half}')") } },
-			{ name => "json_agg(row_to_json), $page rows behind a key",
-				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM (SELECT * FROM $name WHERE $key > $half ORDER BY $key LIMIT $page) t") } },
+			{ name => "sync_export, $pages pages of $page", run => $pages_of->("SELECT sync_export('$name', $page, after => '{\"$key\": :key}')") },
+			{ name => "json_agg(row_to_json), $pages pages of $page",
+				run => $pages_of->("SELECT json_agg(row_to_json(t)) FROM (SELECT * FROM $name WHERE $key > :key ORDER BY $key LIMIT $page) t") },
 			{ name => 'JSON lines over HTTP, whole table', run => sub { download($bench, $table) } },
 			{ name => 'json_agg(row_to_json), whole table',
 				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM $name t") } });
 		my %results = $bench->alternate(@variants);
 		my @names = map { $_->{name} } @variants;
-		report($table->{name}, 'rows', \%results, { names => [ @names[0, 1] ], count => $page },
-			{ names => [ @names[2, 3] ], count => $page }, { names => [ @names[4, 5] ], count => $table->{rows} });
+		report($table->{name}, 'rows', \%results, { names => [ @names[0, 1] ], count => $page * $pages },
+			{ names => [ @names[2, 3] ], count => $table->{rows} });
 	}
 }
 
@@ -80,16 +94,6 @@ sub prepare_batches
 		   FROM (SELECT row_number() OVER () AS i, t FROM $name t) AS numbered GROUP BY 1", "VACUUM ANALYZE $name");
 }
 
-sub script
-{
-	my ($bench, $name, $statement) = @_;
-	my $file = "$bench->{dir}/import.sql";
-	open my $out, '>', $file or die;
-	print $out $statement =~ s/:batch/$_/gr, ";\n" foreach 1 .. $calls;
-	close $out;
-	Bench::run($bench->psql_text('receiver') . " -f $file > /dev/null");
-	return 0;
-}
 
 sub import_records
 {
@@ -112,8 +116,8 @@ sub import_records
 		{
 			my ($rows, $strategy, $conflict) = @$kind;
 			my @names = ("$rows rows, sync_import $strategy", "$rows rows, ON CONFLICT " . ($conflict eq 'DO NOTHING' ? $conflict : 'DO UPDATE'));
-			push @variants, { name => $names[0], before => $before{$rows}, run => sub { script($bench, $name, $import->($strategy)) } },
-			  { name => $names[1], before => $before{$rows}, run => sub { script($bench, $name, "$insert $conflict") } };
+			push @variants, { name => $names[0], before => $before{$rows}, run => sub { calls($bench, $import->($strategy)) } },
+			  { name => $names[1], before => $before{$rows}, run => sub { calls($bench, "$insert $conflict") } };
 			push @pairs, { names => \@names, count => $records * $calls };
 		}
 		my %results = $bench->alternate(@variants);
