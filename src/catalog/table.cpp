@@ -227,8 +227,10 @@ void ReadForeignKeys(Table& table) {
       "    JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number "
       "    ORDER BY k.position), c.conparentid <> 0 "
       "FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace "
-      "WHERE c.contype = 'f' AND ((c.conparentid = 0 AND (c.conrelid = $1 "
-      "    OR c.conrelid IN (SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1))) "
+      // An array, so that the constraints of all other tables are not looked at.
+      "WHERE c.contype = 'f' AND c.conrelid = ANY (ARRAY(SELECT $1 UNION "
+      "    SELECT relid::oid FROM pg_partition_tree($1))) "
+      "  AND (c.conparentid = 0 "
       // What a partition has from its parent; not what partitions of a referenced table add.
       "  OR (c.conrelid = $1 AND EXISTS (SELECT FROM pg_constraint p WHERE p.oid = c.conparentid "
       "    AND p.conrelid <> c.conrelid AND p.confrelid = c.confrelid))) "
