@@ -25,6 +25,9 @@ char CodeUnlessNull(const pg::Row& row, size_t i) {
   return row.IsNull(i) ? '\0' : row.Char(i);
 }
 
+// The planner knows little of how few rows a table has in the catalogs. OFFSET 0 makes a lookup for
+// each row of what could become a join with all that a catalog holds, which of many tables would be
+// read for each.
 class Definer {
  public:
   explicit Definer(const Table& table) : table_(table), info_(table.ToInfo()) {}
@@ -61,7 +64,8 @@ class Definer {
         "FROM (SELECT $1 AS relid, NULL::oid AS parentrelid, 0 AS level "
         "    UNION ALL SELECT relid, parentrelid, level FROM pg_partition_tree($1) "
         "    WHERE level > 0) t "
-        "  JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "  CROSS JOIN LATERAL (SELECT * FROM pg_class WHERE oid = t.relid OFFSET 0) c "
+        "  JOIN pg_namespace n ON n.oid = c.relnamespace "
         "  LEFT JOIN pg_am am ON am.oid = c.relam LEFT JOIN pg_class tc ON tc.oid = "
         "c.reltoastrelid "
         "ORDER BY t.level, pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', n.nspname, c.relname",
@@ -213,16 +217,17 @@ class Definer {
         "  ic.reloptions, i.indisclustered, i.indisreplident, "
         "  obj_description(c.oid, 'pg_constraint'), obj_description(c.conindid, 'pg_class') "
         "FROM pg_constraint c "
-        "  LEFT JOIN pg_index i ON i.indexrelid = c.conindid AND c.contype IN ('p', 'u', 'x') "
+        "  LEFT JOIN LATERAL (SELECT * FROM pg_index WHERE indexrelid = c.conindid OFFSET 0) i "
+        "    ON c.contype IN ('p', 'u', 'x') "
         "  LEFT JOIN pg_class ic ON ic.oid = i.indexrelid "
-        "  LEFT JOIN pg_constraint p ON p.oid = c.conparentid AND c.contype <> 'f' "
-        "    AND c.conrelid <> $2 "
+        "  LEFT JOIN LATERAL (SELECT conname FROM pg_constraint WHERE oid = c.conparentid "
+        "    OFFSET 0) p ON c.contype <> 'f' AND c.conrelid <> $2 "
         "WHERE c.conrelid = ANY ($1) AND c.contype IN ('c', 'p', 'u', 'x', 'f') "
         "  AND (c.conrelid = $2 OR NOT (c.contype = 'f' AND c.conparentid <> 0) "
         "    AND NOT (c.contype = 'c' AND c.coninhcount > 0)) "
         // What a table that refers to partitions has, one for each of them.
         "  AND NOT (c.contype = 'f' AND EXISTS (SELECT FROM pg_constraint o "
-        "    WHERE o.oid = c.conparentid AND o.conrelid = c.conrelid)) "
+        "    WHERE o.oid = c.conparentid AND o.conrelid = c.conrelid OFFSET 0)) "
         "ORDER BY c.conrelid, array_position('{p,u,x,c,f}', c.contype::text), c.conname",
         {Param::OfOids(tree_), Param::OfOid(table_.oid)});
     for (const pg::Row& row : rows) {
@@ -252,7 +257,7 @@ class Definer {
         "  LEFT JOIN pg_class p ON p.oid = h.inhparent "
         "WHERE i.indrelid = ANY ($1) AND (i.indisvalid OR c.relkind = 'I') AND i.indislive "
         "  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid "
-        "    AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')) "
+        "    AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x') OFFSET 0) "
         "ORDER BY i.indrelid, c.relname",
         {Param::OfOids(tree_), Param::OfOid(table_.oid)});
     for (const pg::Row& row : rows) {
@@ -284,8 +289,8 @@ class Definer {
         "  UNION ALL SELECT 'grants' FROM pg_attribute "
         "    WHERE attrelid = ANY ($1) AND attacl IS NOT NULL "
         "  UNION ALL SELECT 'tablespace ' || quote_ident(s.spcname) FROM pg_class c "
-        "    JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE c.oid = ANY ($1) "
-        "      OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = ANY ($1)) "
+        "    JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE c.oid = ANY ($1 || "
+        "      ARRAY(SELECT indexrelid FROM pg_index WHERE indrelid = ANY ($1))) "
         "  UNION ALL SELECT 'statistics ' || quote_ident(stxname) FROM pg_statistic_ext "
         "    WHERE stxrelid = ANY ($1) "
         "  UNION ALL SELECT 'inheritance from ' || i.inhparent::regclass FROM pg_inherits i "
@@ -298,7 +303,8 @@ class Definer {
         "      AND (t.oid = 'oid'::regtype OR t.typname = 'lo') "
         // Of views only those whose names the reader may know.
         "  UNION ALL SELECT 'view ' || r.ev_class::regclass FROM pg_depend d "
-        "    JOIN pg_rewrite r ON r.oid = d.objid WHERE d.classid = 'pg_rewrite'::regclass "
+        "    CROSS JOIN LATERAL (SELECT ev_class FROM pg_rewrite WHERE oid = d.objid OFFSET 0) r "
+        "    WHERE d.classid = 'pg_rewrite'::regclass "
         "      AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1) "
         "      AND NOT r.ev_class = ANY ($1) AND has_table_privilege(r.ev_class, 'SELECT') "
         ") AS found(what) ORDER BY what",
