@@ -60,6 +60,9 @@ CREATE TABLE @extschema@.sync_connections (
     metadata jsonb NOT NULL DEFAULT '{}',
     inserted_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    -- Of a receiver: when its next automatic sync begins, and how many have failed in a row.
+    auto_sync_due_at timestamptz,
+    auto_sync_failures int NOT NULL DEFAULT 0,
     UNIQUE (site_url, direction)
 );
 COMMENT ON TABLE @extschema@.sync_connections IS 'Permanent connections to other sites; changed by functions of sync';

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "connection/auto_sync.h"
 #include "connection/connection.h"
 #include "connection/expiry.h"
 #include "connection/jobs.h"
@@ -12,7 +13,7 @@ namespace pgsync::connection {
 int64 NextDue() {
   if (!Available()) return 0;
   int64 next = 0;
-  for (const auto& due : {NextJob(), NextNotice(), NextExpiry()}) {
+  for (const auto& due : {NextJob(), NextAutoSync(), NextExpiry(), NextNotice()}) {
     if (due) next = next == 0 ? *due : std::min<int64>(next, *due);
   }
   return next;

@@ -5,7 +5,8 @@
 
 namespace pgsync::connection {
 
-/// The time (TimestampTz) of the next job, notice or expiry; 0: there is no work. In a transaction.
+/// The time (TimestampTz) of the next job, automatic sync, expiry or notice; 0: there is no work.
+/// In a transaction.
 int64 NextDue();
 
 }  // namespace pgsync::connection

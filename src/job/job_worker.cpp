@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "connection/auto_sync.h"
 #include "connection/connection.h"
 #include "connection/due_work.h"
 #include "connection/expiry.h"
@@ -83,6 +84,7 @@ void RunWorker(Oid database) {
     connection::RecoverJobs();
     connection::ExpireConnections();
     connection::ExpireApprovals();
+    connection::PlanAutoSyncs();
   });
   std::optional<connection::Job> job;
   InOwnTransaction([&] { job = connection::ClaimJob(); });

@@ -2,6 +2,7 @@
 
 #include "client/native_peer.h"
 #include "client/pull.h"
+#include "connection/auto_sync.h"
 #include "connection/connection.h"
 #include "core/backoff.h"
 #include "core/json.h"
@@ -155,7 +156,8 @@ bool MayWorkLater(const core::SqlState& state, bool from_server) {
          (state == sqlstate::kQueryCanceled && !from_server);
 }
 
-void NoteFailure(const Job& job, const Error& error, bool from_server) {
+// Whether the job has failed for good.
+bool NoteFailure(const Job& job, const Error& error, bool from_server) {
   const bool cancelled = session::CloseJobToCancel();
   pg::Call([] {
     disable_timeout(STATEMENT_TIMEOUT, false);
@@ -182,6 +184,7 @@ void NoteFailure(const Job& job, const Error& error, bool from_server) {
                                    : " failed: ",
                          cancelled ? std::string() : error.message()),
                      cancelled ? std::string() : error.detail());
+  return !cancelled && !again;
 }
 
 }  // namespace
@@ -203,7 +206,9 @@ void RunTransferJob(const Job& job, const server::RoleSettings& settings) {
   } catch (const std::bad_alloc&) {
     failure = Error(sqlstate::kOutOfMemory, "out of memory");
   }
-  if (failure) NoteFailure(job, *failure, from_server);
+  const bool failed = failure && NoteFailure(job, *failure, from_server);
+  if (!job.request.automatic || !job.connection || (failure && !failed)) return;
+  InOwnTransaction([&] { connection::NoteAutoSyncEnd(*job.connection, failed); });
 }
 
 }  // namespace pgsync::job
