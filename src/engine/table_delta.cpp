@@ -121,7 +121,8 @@ std::string TableDelta::Find(TableSource& source, const Job& job, const LoadRequ
   peer_rows_ = compared.remote_rows();
   differing_ = compared.only_remote();
   if (differing_ == 0) return std::string();
-  feed_ = std::make_unique<CountedFeed>(source.Rows(compared.Narrowed(rows), &job.local), differing_);
+  feed_ =
+      std::make_unique<CountedFeed>(source.Rows(compared.Narrowed(rows), &job.local), differing_);
   if (job.strategy == Strategy::kMirror) {
     // The next table may be compared before this one is loaded.
     auto spooled = std::make_unique<SpooledFeed>(*feed_);

@@ -34,6 +34,8 @@ char* ssl_key_file;
 char* ssl_ca_file;
 char* allowed_clients;
 char* trusted_proxies;
+bool phoenix_activation = false;
+bool phoenix_reactivation = false;
 char* allowed_peers;
 bool allow_insecure = false;
 bool report_progress = false;
@@ -182,6 +184,21 @@ void define_server_settings() {
              &max_page_rows, 10000, 1, 1000000, PGC_SIGHUP, 0);
 }
 
+void define_bool(const char* name, const char* text, const char* details, bool* variable) {
+  DefineCustomBoolVariable(name, text, details, variable, false, PGC_SIGHUP, 0, nullptr, nullptr,
+                           nullptr);
+}
+
+// What PhoenixKit's sites need for some things, and nobody else should be allowed.
+void define_phoenix_settings() {
+  define_bool("sync.phoenix_activation",
+              "Lets a PhoenixKit site activate a pending connection by asking for its status.",
+              "Only with approval mode \"auto_approve\".", &phoenix_activation);
+  define_bool("sync.phoenix_reactivation",
+              "Lets a PhoenixKit site activate a connection that was suspended or revoked here.",
+              nullptr, &phoenix_reactivation);
+}
+
 void define_client_settings() {
   define_string("sync.ssl_ca_file",
                 "Certificate authorities that the certificates of peers are "
@@ -222,6 +239,7 @@ bool DatabaseServed(const char* database) {
 void define_settings() {
   define_listener_settings();
   define_server_settings();
+  define_phoenix_settings();
   define_client_settings();
   MarkGUCPrefixReserved("sync");
 }

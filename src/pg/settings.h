@@ -13,6 +13,8 @@ extern char* listen_addresses;
 extern char* database;
 extern char* databases;
 extern char* trusted_proxies;
+extern bool phoenix_activation;
+extern bool phoenix_reactivation;
 extern int max_connections;
 extern int max_pending;
 extern int queue_timeout_ms;

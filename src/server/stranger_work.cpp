@@ -6,7 +6,6 @@
 #include "pg/wait.h"
 #include "server/guess_guard.h"
 #include "server/log.h"
-#include "server/peer_database.h"
 #include "server/worker_exit.h"
 #include "session/module.h"
 
@@ -72,15 +71,13 @@ void Commit() {
 
 }  // namespace
 
-void DoStrangerWork(const std::string& prefix, const net::Stream& stream,
-                    const core::IpAddress& address, const std::function<void()>& work) {
-  const auto database = FindPeerDatabase(prefix, PathPrefix::kDatabase);
-  if (!database) RefuseStranger(address, "unknown database");
-  Connect(database->oid, stream);
+bool DoStrangerWorkIn(const PeerDatabase& database, const net::Stream& stream,
+                      const std::function<void()>& work) {
+  Connect(database.oid, stream);
   bool usable = false;
   try {
     Begin();
-    usable = HasName(database->name) &&
+    usable = HasName(database.name) &&
              OidIsValid(pg::Call([] { return get_extension_oid("sync", true); })) &&
              connection::Available() && session::ReadModuleState().enabled;
     if (usable) work();
@@ -93,7 +90,16 @@ void DoStrangerWork(const std::string& prefix, const net::Stream& stream,
     pg::Call([] { AbortCurrentTransaction(); });
     throw;
   }
-  if (!usable) RefuseStranger(address, "module disabled in that database");
+  return usable;
+}
+
+void DoStrangerWork(const std::string& prefix, const net::Stream& stream,
+                    const core::IpAddress& address, const std::function<void()>& work) {
+  const auto database = FindPeerDatabase(prefix, PathPrefix::kDatabase);
+  if (!database) RefuseStranger(address, "unknown database");
+  if (!DoStrangerWorkIn(*database, stream, work)) {
+    RefuseStranger(address, "module disabled in that database");
+  }
 }
 
 }  // namespace pgsync::server

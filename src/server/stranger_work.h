@@ -7,6 +7,7 @@
 
 #include "core/cidr.h"
 #include "net/stream.h"
+#include "server/peer_database.h"
 
 namespace pgsync::server {
 
@@ -17,5 +18,10 @@ namespace pgsync::server {
 /// be used, for whatever reason, looks like a wrong secret: 28000 after the same wait.
 void DoStrangerWork(const std::string& prefix, const net::Stream& stream,
                     const core::IpAddress& address, const std::function<void()>& work);
+
+/// The same in a database that has been found already, for the caller to say what is wrong: false
+/// where it cannot be used after all, and `work` was not run.
+bool DoStrangerWorkIn(const PeerDatabase& database, const net::Stream& stream,
+                      const std::function<void()>& work);
 
 }  // namespace pgsync::server

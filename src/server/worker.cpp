@@ -19,6 +19,7 @@
 #include "server/log.h"
 #include "server/native_routes.h"
 #include "server/peer_watch.h"
+#include "server/phoenix_api.h"
 #include "server/phoenix_channel.h"
 #include "server/phoenix_upgrade.h"
 #include "server/refusal.h"
@@ -212,8 +213,8 @@ bool Worker::ServeRequest() {
   }
   try {
     net::HttpLimits limits;
-    limits.body =
-        database() ? static_cast<size_t>(settings::max_message_size_kb) * 1024 : kStrangerLimit;
+    limits.body = database() ? static_cast<size_t>(settings::max_message_size_kb) * 1024
+                             : kPhoenixRequestLimit;
     auto request = http_->ReadHead(limits);
     if (!request) return false;
     if (IsPhoenixSocket(net::HttpTarget::Parse(request->target).path)) {
@@ -291,6 +292,10 @@ bool Worker::SkipRest() {
 
 void Worker::Dispatch(net::HttpRequest& request) {
   const net::HttpTarget target = net::HttpTarget::Parse(request.target);
+  if (IsPhoenixApi(target.path) && !database()) {
+    HandlePhoenixApi(request, target, *http_, *stream_, *admission_);
+    return;
+  }
   const std::string operation = OperationOf(target);
   if (operation.empty() && request.method == "GET") {
     core::ServerInfo info;
