@@ -59,7 +59,7 @@ SELECT * FROM by_strategy('bare', 'INSERT INTO bare VALUES (1)', '[{"id": 1}]') 
 CREATE TABLE made (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int, double int GENERATED ALWAYS AS (n * 2) STORED);
 SELECT * FROM by_strategy('made', 'INSERT INTO made (n) VALUES (5)', '[{"id": 7, "n": 4, "double": 99}]');
 
-\echo == 53: tables from definitions in PhoenixKit's keys: lengths; hostile names and types
+\echo == 53: tables from the definitions of PhoenixKit: lengths; hostile names and types
 SELECT sync_create_table('of_socket', '{"table": "of_socket", "schema": "public", "primary_key": ["id"], "columns":
   [{"name": "id", "type": "bigint", "nullable": false, "primary_key": true},
    {"name": "name", "type": "character varying", "nullable": true, "max_length": 50},

@@ -83,9 +83,7 @@ void PhoenixApi::Close() noexcept {
 }
 
 std::optional<std::string> FindPhoenixSite(const net::Url& url, milliseconds timeout) {
-  std::vector<std::string> prefixes = {core::PhoenixPrefixOf(url.path)};
-  if (url.path.empty()) prefixes.insert(prefixes.begin(), core::kPhoenixPrefix);
-  for (const std::string& prefix : prefixes) {
+  for (const std::string& prefix : core::PhoenixPrefixes(url.path)) {
     net::Url site = url;
     site.path = prefix;
     if (PhoenixApi(site, timeout).IsThere()) return prefix;

@@ -1,6 +1,7 @@
 #include "client/site_call.h"
 
 #include "client/allowed_peers.h"
+#include "client/phoenix_site_call.h"
 #include "core/native_protocol.h"
 #include "core/peer_error.h"
 #include "core/text.h"
@@ -24,26 +25,6 @@ namespace {
 constexpr size_t kReplyLimit = 64 * 1024;
 constexpr size_t kMessageLimit = 500;
 
-struct RawAnswer {
-  int status = 0;
-  std::string body;
-};
-
-// One exchange on a connection of its own. Raises what goes wrong.
-RawAnswer Exchange(const net::Url& site, const net::HttpRequest& request, const SiteCaller& caller,
-                   milliseconds timeout) {
-  pg::LatchWaiter waiter;
-  waiter.set_deadline(Clock::now() + timeout);
-  net::DialOptions options;
-  options.ca_file = settings::ssl_ca_file;
-  options.refuse_address = AddressPolicy(site, caller.superuser);
-  net::HttpClientConnection http(net::Dial(site, options, waiter), site.Authority());
-  RawAnswer answer;
-  answer.status = http.Send(request).status;
-  answer.body = http.ReadBody(kReplyLimit);
-  return answer;
-}
-
 net::HttpRequest RequestFor(const net::Url& site, const char* method, const char* operation) {
   net::HttpRequest request;
   request.method = method;
@@ -57,7 +38,8 @@ std::string Shown(const std::string& text) {
   return core::Excerpt(text, kMessageLimit);
 }
 
-SiteAnswer ReadAnswer(const RawAnswer& raw) {
+// nullopt where it is none of a sync server.
+std::optional<SiteAnswer> ReadAnswer(const SiteReply& raw) {
   SiteAnswer answer;
   answer.http_status = raw.status;
   try {
@@ -78,13 +60,26 @@ SiteAnswer ReadAnswer(const RawAnswer& raw) {
                      : refused ? SiteOutcome::kRefused
                                : SiteOutcome::kError;
   } catch (const Error&) {
-    answer.outcome = SiteOutcome::kError;
-    answer.message = Cat("It does not answer as a sync server, but with status ", raw.status, ".");
+    return std::nullopt;
   }
   return answer;
 }
 
 }  // namespace
+
+SiteReply ExchangeWithSite(const net::Url& site, const net::HttpRequest& request,
+                           const SiteCaller& caller, milliseconds timeout) {
+  pg::LatchWaiter waiter;
+  waiter.set_deadline(Clock::now() + timeout);
+  net::DialOptions options;
+  options.ca_file = settings::ssl_ca_file;
+  options.refuse_address = AddressPolicy(site, caller.superuser);
+  net::HttpClientConnection http(net::Dial(site, options, waiter), site.Authority());
+  SiteReply reply;
+  reply.status = http.Send(request).status;
+  reply.body = http.ReadBody(kReplyLimit);
+  return reply;
+}
 
 SiteAnswer CallSite(const net::Url& site, const char* operation, const std::string& json,
                     const SiteCaller& caller, milliseconds timeout) {
@@ -92,7 +87,15 @@ SiteAnswer CallSite(const net::Url& site, const char* operation, const std::stri
   request.headers.emplace_back("Content-Type", "application/json");
   request.body = json;
   try {
-    return ReadAnswer(Exchange(site, request, caller, timeout));
+    const SiteReply reply = ExchangeWithSite(site, request, caller, timeout);
+    if (const auto answer = ReadAnswer(reply)) return *answer;
+    if (const auto answer = CallPhoenixSite(site, operation, json, caller, timeout)) return *answer;
+    SiteAnswer answer;
+    answer.http_status = reply.status;
+    answer.outcome = SiteOutcome::kError;
+    answer.message =
+        Cat("It does not answer as a sync server, but with status ", reply.status, ".");
+    return answer;
   } catch (const Error& error) {
     if (error.state() == sqlstate::kInsufficientPrivilege) throw;
     SiteAnswer answer;
@@ -108,7 +111,7 @@ SiteAnswer CallSite(const net::Url& site, const char* operation, const std::stri
 std::optional<std::string> AskVersion(const net::Url& site, const SiteCaller& caller,
                                       milliseconds timeout) {
   try {
-    const RawAnswer raw = Exchange(site, RequestFor(site, "GET", ""), caller, timeout);
+    const SiteReply raw = ExchangeWithSite(site, RequestFor(site, "GET", ""), caller, timeout);
     const core::JsonDocument document = core::ParseJson(raw.body, "reply of the site");
     const auto info = core::ServerInfo::FromJson(core::JsonObject(document, "reply of the site"));
     return core::Excerpt(info.software, kMessageLimit);

@@ -1,5 +1,5 @@
-// Single calls to the site at the other end of a permanent connection, over the native protocol:
-// each a request of its own, without a session.
+// Single calls to the site at the other end of a permanent connection: each a request of its own,
+// without a session, over the native protocol or, to a site of PhoenixKit, over its JSON API.
 #pragma once
 
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/json.h"
+#include "net/http_message.h"
 #include "net/url.h"
 
 namespace pgsync::client {
@@ -34,9 +35,19 @@ struct SiteCaller {
 /// The current user.
 SiteCaller CurrentCaller();
 
-/// POSTs a JSON object (in UTF-8) to an operation of the native protocol. Interruptible; gives up
-/// after the timeout. Raises 42501 where no address of the site may be connected to; every other
-/// failure is an answer.
+struct SiteReply {
+  int status = 0;
+  std::string body;
+};
+
+/// One exchange on a connection of its own. Raises 08001, 08006, 08P01, and 42501 where no address
+/// of the site may be connected to.
+SiteReply ExchangeWithSite(const net::Url& site, const net::HttpRequest& request,
+                           const SiteCaller& caller, std::chrono::milliseconds timeout);
+
+/// POSTs a JSON object (in UTF-8) to an operation of the native protocol; where the site has
+/// another one, it is the same of PhoenixKit's. Interruptible; gives up after the timeout. Raises
+/// 42501 where no address of the site may be connected to; every other failure is an answer.
 SiteAnswer CallSite(const net::Url& site, const char* operation, const std::string& json,
                     const SiteCaller& caller, std::chrono::milliseconds timeout);
 

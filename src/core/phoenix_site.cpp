@@ -43,6 +43,12 @@ std::string PhoenixPrefixOf(std::string_view path) {
   return std::string(WithoutSlashes(path));
 }
 
+std::vector<std::string> PhoenixPrefixes(std::string_view path) {
+  const std::string prefix = PhoenixPrefixOf(path);
+  if (prefix.empty() && path.empty()) return {kPhoenixPrefix, prefix};
+  return {prefix};
+}
+
 std::string PhoenixSocketTarget(std::string_view prefix, std::string_view query,
                                 std::string_view code) {
   return Cat(prefix, kSocketPath, "?", query, query.empty() ? "" : "&", "code=", code,

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/json.h"
 
@@ -18,6 +19,10 @@ std::string HttpSpelling(std::string_view typed);
 /// The prefix of a site for the path of a URL: without slashes at the end, and without the
 /// "/sync/websocket" that it may go on with.
 std::string PhoenixPrefixOf(std::string_view path);
+
+/// Where a site may be, for the path of a URL: there; without a path, where PhoenixKit has it by
+/// default, or at the root.
+std::vector<std::string> PhoenixPrefixes(std::string_view path);
 
 /// The request target of a site's WebSocket. `query` is what the typed URL had behind its "?"; the
 /// code goes behind that, as it is.

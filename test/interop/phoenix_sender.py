@@ -10,6 +10,7 @@ killed. LOG gets a line for each request and message that comes. SCRIPT is JSON:
   prefix   where the site is mounted; the default is /phoenix_kit
   codes    {code: play}: what happens to who comes with that code
   tokens   {SHA-256 of the token in hexadecimal: play}
+  sites    {call: [status, body]}: answers to what sites tell each other of connections
 
 A play of a code may have
   version        phoenix_kit_version (0.2.1)
@@ -247,12 +248,15 @@ class Api(http.server.BaseHTTPRequestHandler):
         if not self.path.startswith(start):
             self.respond(404, "<html>Not Found</html>", "text/html")
             return
+        name = self.path[len(start) :]
+        if name in self.site.script.get("sites", {}):
+            self.respond(*self.site.script["sites"][name])
+            return
         request = json.loads(body)
         play = self.site.script.get("tokens", {}).get(request.get("auth_token_hash"))
         if play is None:
             self.respond(401, '{"success":false,"error":"Invalid connection"}')
             return
-        name = self.path[len(start) :]
         if name in play.get("answer", {}):
             self.respond(*play["answer"][name])
             return
