@@ -1,5 +1,7 @@
 #include "server/phoenix_channel.h"
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "pg/settings.h"
 #include "server/peer_watch.h"
@@ -21,6 +23,13 @@ namespace {
 // terminated, the server is shut down.
 void say_farewell(void* socket) {
   static_cast<net::WebSocket*>(socket)->CloseAtExit(CloseCode::kNormal);
+}
+
+// A request has a few values, each of which takes several times its bytes once it is read: a
+// message full of them would take more memory than the limit to its size says.
+bool HasTooManyValues(const std::string& text) {
+  constexpr std::ptrdiff_t kMaxValues = 1000000;
+  return std::count(text.begin(), text.end(), ',') >= kMaxValues;
 }
 
 // A peer that knows of it gets all values as their texts.
@@ -70,6 +79,10 @@ bool PhoenixChannel::ServeMessage() {
     if (!text) {
       exit_state.completed = socket_->close_code() == CloseCode::kNormal;
       return false;
+    }
+    if (HasTooManyValues(*text)) {
+      socket_->Close(CloseCode::kTooBig);
+      throw Error(core::sqlstate::kTooLarge, "message of the peer has too many values");
     }
     // What is no frame is passed over, as PhoenixKit does with what is no JSON.
     if (const auto frame = core::PhoenixFrame::Parse(*text)) Handle(*frame);

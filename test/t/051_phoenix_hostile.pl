@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $node = new_sync_node('sender', conf => <<'CONF');
-sync.max_message_size = 1MB
+sync.max_message_size = 3MB
 sync.max_page_rows = 1000000
 sync.send_timeout = 2s
 sync.authentication_timeout = 2
@@ -48,9 +48,10 @@ my @breaches = (
 	[ 'a close code that is none', frame(8, pack('n', 999)), 1002 ],
 	[ 'invalid UTF-8', frame(1, "[null,\"\xff\"]"), 1007 ],
 	[ 'UTF-8 cut by the end', frame(1, "\xC3"), 1007 ],
-	[ 'above the limit', frame(1, 'x' x 1048577), 1009 ],
-	[ 'above the limit in fragments', join('', map { frame($_ ? 0 : 1, 'x' x 300_000, more => 1) } 0 .. 4), 1009 ],
-	[ 'binary above the limit', frame(2, 'x' x 1048577), 1009 ],
+	[ 'above the limit', frame(1, 'x' x 3145729), 1009 ],
+	[ 'too many values', frame(1, '[' . '0,' x 1_000_000 . '0]'), 1009 ],
+	[ 'above the limit in fragments', join('', map { frame($_ ? 0 : 1, 'x' x 300_000, more => 1) } 0 .. 11), 1009 ],
+	[ 'binary above the limit', frame(2, 'x' x 3145729), 1009 ],
 	[ '2 GB, announced', frame(1, 'x', length => 2147483648), 1009 ],
 	[ '2^63 bytes, announced', frame(1, 'x', length => 9223372036854775807), 1009 ],
 	[ 'a close in the middle of a message', frame(1, 'half', more => 1) . frame(8, pack('n', 1000)), 1000 ],
