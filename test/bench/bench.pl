@@ -16,7 +16,7 @@ use Bench::Scale;
 my @parts = (
 	[ transfer => 'full transfer into an empty table, into a table that sync creates; memory',
 		\&Bench::Transfer::full ],
-	[ resync => 'the same tables once more, with equal rows', \&Bench::Transfer::again ],
+	[ resync => 'the same tables once more, with equal rows, all of which travel', \&Bench::Transfer::again ],
 	[ delta  => 'W1 once more: nothing changed, and a little', \&Bench::Delta::resync ],
 	[ delay  => 'full transfer over a link with 200 ms of delay', \&Bench::Transfer::delayed ],
 	[ export => 'sync_export of a page, JSON of a whole table over HTTP', \&Bench::Json::export ],

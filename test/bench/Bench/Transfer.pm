@@ -67,7 +67,7 @@ sub again
 	foreach my $table (Bench::Tables::prepare($bench))
 	{
 		my @full = pulling($bench, $table, 'sync_pull');
-		my @equal = map { pulling($bench, $table, "again, $_", $_, before => undef) } q(strategy => 'skip'), q(strategy => 'overwrite');
+		my @equal = map { pulling($bench, $table, "again, $_", $_, before => undef) } q(mode => 'full', strategy => 'skip'), q(mode => 'full', strategy => 'overwrite');
 		foreach my $variant (@equal)
 		{
 			my $arguments = $variant->{name} =~ s/^again, //r;
