@@ -1,6 +1,6 @@
 #include "job/transfer_job.h"
 
-#include "client/native_peer.h"
+#include "client/connect.h"
 #include "client/pull.h"
 #include "connection/auto_sync.h"
 #include "connection/connection.h"
@@ -131,8 +131,9 @@ void Transfer(const Job& job, const server::RoleSettings& settings) {
     if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
   });
   const net::Url url = net::Url::Parse(site.connection.site_url);
-  const auto peer = client::ConnectNative(
-      url, {std::nullopt, site.secrets.token, site.secrets.password}, kConnectTimeout);
+  const auto peer =
+      client::ConnectPeer(url, {std::nullopt, site.secrets.token, site.secrets.password},
+                          client::Protocol::kAuto, kConnectTimeout);
   const auto tables = client::SelectTables(*peer, job.request.tables, job.request.exclude);
   const auto outcomes = client::PullTables(*peer, 0, url.Display(), tables,
                                            engine::OptionsOf(job.request.words), job.uuid);

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use lib 'perl';
+use Digest::SHA qw(sha256_hex);
 use JSON::PP;
 use PhoenixSender;
 use PostgreSQL::Test::Utils;
@@ -62,6 +63,16 @@ foreach my $case ([ 'denied', 403 ], [ 'password', 401 ], [ 'twice', 409 ])
 }
 my $nobody = free_port();
 like(offer('offline', "http://127.0.0.1:$nobody"), qr/^pending\|offline\|/, 'nobody there');
+
+# A job takes tables from such a site.
+my $pulled = start_sender({ codes => {}, tokens => { sha256_hex('abc') => {} }, tables => {
+	items => { columns => [ column('id', 'integer') ], rows => [ map { qq({"id":$_}) } 1 .. 300 ] } } });
+$node->safe_psql('postgres', "CREATE TABLE items (id int PRIMARY KEY);
+	SELECT sync_create_connection('jobs', 'receiver', '$pulled->{api}', token => 'abc');
+	UPDATE sync_connections SET status = 'active' WHERE name = 'jobs'");
+my $uuid = $node->safe_psql('postgres', "SELECT sync_transfer_async('jobs', tables => '{items}')");
+wait_for(sub { $node->safe_psql('postgres', "SELECT status FROM sync_transfers WHERE uuid = '$uuid'") =~ /completed|failed/ }, 'the job has ended');
+is($node->safe_psql('postgres', "SELECT status, records_created, error_message FROM sync_transfers WHERE uuid = '$uuid'; SELECT count(*) FROM items"), "completed|300|\n300", 'a job');
 
 done_testing();
 $node->stop;
