@@ -78,6 +78,18 @@ int64 Now() {
 
 }  // namespace
 
+void RequireMayUse(const Connection& connection) {
+  const bool allowed = pg::Call([&] {
+    if (superuser()) return true;
+    const Oid role = get_role_oid(connection.run_as.c_str(), true);
+    return OidIsValid(role) && is_member_of_role(GetUserId(), role);
+  });
+  if (allowed) return;
+  throw Error(sqlstate::kInsufficientPrivilege,
+              Cat("permission denied for connection \"", connection.name, "\""))
+      .WithDetail(Cat("It runs as role \"", connection.run_as, "\"."));
+}
+
 std::string AddJob(const std::string& connection_uuid, const std::string& site_url,
                    const std::string& run_as, const JobRequest& request) {
   const std::string table = Transfers();

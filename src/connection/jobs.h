@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "connection/connection.h"
 #include "core/transfer_words.h"
 #include "pg/guard.h"
 
@@ -38,6 +39,10 @@ struct JobCounts {
   int64 bytes = 0;
   std::string tables_json = "[]";  ///< by table, for the metadata
 };
+
+/// Raises 42501 unless the current user is the role that the connection runs as, a member of it, or
+/// a superuser: with a job one uses its token.
+void RequireMayUse(const Connection& connection);
 
 /// Notes a job in the current transaction, to be run as `run_as` once that has committed, and
 /// returns its uuid. Where an equal one is pending, that is the job.

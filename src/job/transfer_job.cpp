@@ -130,6 +130,7 @@ void Transfer(const Job& job, const server::RoleSettings& settings) {
     SetUserIdAndSecContext(role, kContext);
     if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
   });
+  connection::RequireMayUse(site.connection);
   const net::Url url = net::Url::Parse(site.connection.site_url);
   const auto peer =
       client::ConnectPeer(url, {std::nullopt, site.secrets.token, site.secrets.password},

@@ -34,6 +34,7 @@ PGSYNC_FUNCTION(pgsync_transfer_async) {
     (void)catalog::ParseTableName(table);
   session::RequireLauncher();
   const connection::Connection connection = connection::GetConnection(name);
+  connection::RequireMayUse(connection);
   if (connection.direction != connection::Direction::kReceiver) {
     throw Error(sqlstate::kInvalidParameter,
                 Cat("connection \"", connection.name, "\" is not a receiver connection"))

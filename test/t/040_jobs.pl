@@ -116,6 +116,8 @@ GRANT EXECUTE ON FUNCTION sync_cancel_transfer TO other, worker;
 GRANT EXECUTE ON FUNCTION sync_transfer_async TO worker;));
 $b->append_conf('postgresql.conf', "sync.allowed_peers = '*'\n");
 $b->reload;
+fails_with($b, "SET ROLE worker; SELECT sync_transfer_async('main')", '42501', qr/permission denied for connection "main"/, 'a connection of another role');
+sql(q(UPDATE sync_connections SET run_as = 'worker' WHERE name = 'main'));
 $uuid = sql(q(SET ROLE worker; BEGIN; SELECT sync_transfer_async('main', tables => '{u}', strategy => 'overwrite', batch_size => 7)));
 sql('TRUNCATE t; ALTER TABLE t OWNER TO worker');
 $uuid = sql("SET ROLE worker; SELECT sync_transfer_async('main', $slow, strategy => 'merge')");
@@ -156,7 +158,7 @@ like(sql("SELECT error_message FROM sync_transfers WHERE uuid = '$uuid'"), qr/no
 sql('DROP TRIGGER refuse ON t');
 
 # A role that was dropped: its job fails, others go on.
-sql('CREATE ROLE gone LOGIN; GRANT EXECUTE ON FUNCTION sync_transfer_async TO gone');
+sql('CREATE ROLE gone LOGIN; GRANT worker TO gone; GRANT EXECUTE ON FUNCTION sync_transfer_async TO gone');
 sql('SELECT sync_disable()');
 $uuid = sql("SET ROLE gone; SELECT sync_transfer_async('main', tables => '{u}')");
 my $next = sql("SELECT sync_transfer_async('main', tables => '{u}', mode => 'full')");
