@@ -39,8 +39,9 @@ bool Nullable(const JsonObject& json) {
   return json.String("is_nullable") != "NO";
 }
 
+// Where neither is there, what is missed is the key of our own form.
 std::string Either(const JsonObject& json, const char* key, const char* other) {
-  return json.Has(key) ? json.String(key) : json.String(other);
+  return json.String(json.Has(other) && !json.Has(key) ? other : key);
 }
 
 }  // namespace
