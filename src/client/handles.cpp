@@ -79,10 +79,11 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionI
 
 }  // namespace
 
-int AddHandle(std::string url, std::unique_ptr<Peer> peer) {
+int AddHandle(std::string url, std::string connection, std::unique_ptr<Peer> peer) {
   auto handle = std::make_shared<Handle>();
   handle->id = ++last_id;
   handle->url = std::move(url);
+  handle->connection = std::move(connection);
   handle->role = GetUserId();
   handle->connected_at = pg::Call([] { return GetCurrentTimestamp(); });
   handle->level = pg::Call([] { return GetCurrentTransactionNestLevel(); });

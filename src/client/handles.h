@@ -11,7 +11,8 @@ namespace pgsync::client {
 
 struct Handle {
   int id = 0;
-  std::string url;  ///< without what is secret
+  std::string url;         ///< without what is secret
+  std::string connection;  ///< uuid of the stored connection that it was made with; else empty
   Oid role = InvalidOid;
   int64 connected_at = 0;  ///< TimestampTz
   int level = 0;           ///< of the (sub)transaction that made it, while that runs; 0: committed
@@ -20,8 +21,8 @@ struct Handle {
 };
 
 /// Keeps a new connection and returns its number. It is closed if the current (sub)transaction
-/// aborts.
-int AddHandle(std::string url, std::unique_ptr<Peer> peer);
+/// aborts. `connection`: see Handle.
+int AddHandle(std::string url, std::string connection, std::unique_ptr<Peer> peer);
 
 /// The handle, for a call that is to use it: raises P0002 for a number that is none, 42501 unless
 /// the current user is the role that made it or a member of it, 55006 while another call uses it.

@@ -55,6 +55,8 @@ class NativePeer : public Peer {
   core::JsonDocument Exchange(const std::string& method, const std::string& operation,
                               const std::string& body);
   [[noreturn]] void RaiseRefusal(const net::HttpResponse& response);
+  template <typename Body>
+  auto Patient(bool transfers, Body&& body) -> decltype(body());
   void CheckIsSync();
   void SpendCode(const NativeCredentials& credentials);
   void RequireEnd();

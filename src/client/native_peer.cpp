@@ -39,6 +39,60 @@ size_t NativePeer::ReplyLimit() {
   return static_cast<size_t>(settings::max_message_size_kb) * 1024;
 }
 
+namespace {
+
+// A refusal that passes by itself.
+class MayWait : public Error {
+ public:
+  MayWait(Error error, bool for_approval, std::chrono::seconds retry_after)
+      : Error(std::move(error)), for_approval_(for_approval), retry_after_(retry_after) {}
+  bool for_approval() const { return for_approval_; }
+  /// For how long the peer knows that it is of no use to ask again; zero: it does not know.
+  std::chrono::seconds retry_after() const { return retry_after_; }
+
+ private:
+  bool for_approval_;
+  std::chrono::seconds retry_after_;
+};
+
+constexpr milliseconds kFirstPause{500};
+constexpr milliseconds kLongestPause{5000};
+constexpr int kLongestRetryAfter = 3600;
+
+void SayThatApprovalIsWaitedFor(const std::string& url, milliseconds timeout) {
+  pg::Call([&] {
+    ereport(NOTICE, (errmsg("waiting for approval of the peer at %s", url.c_str()),
+                     errdetail("It is asked again for " INT64_FORMAT " seconds (\"timeout\" of "
+                               "sync_connect()).",
+                               static_cast<int64>(timeout.count() / 1000))));
+  });
+}
+
+}  // namespace
+
+// Runs a request; where the peer refuses it for now, again, with growing pauses, until the timeout
+// is over. For somebody to approve always; for the peer's rate only if the request is part of a
+// transfer, which is not to break off for that.
+template <typename Body>
+auto NativePeer::Patient(bool transfers, Body&& body) -> decltype(body()) {
+  const auto give_up = Clock::now() + timeout_;
+  milliseconds pause = kFirstPause;
+  bool said = false;
+  for (;;) {
+    try {
+      return body();
+    } catch (const MayWait& refusal) {
+      if (!refusal.for_approval() && !transfers) throw;
+      const milliseconds wait = std::max<milliseconds>(pause, refusal.retry_after());
+      if (Clock::now() + wait >= give_up) throw;
+      if (refusal.for_approval() && !said) SayThatApprovalIsWaitedFor(url_.Display(), timeout_);
+      said = said || refusal.for_approval();
+      pause = std::min(pause * 3 / 2, kLongestPause);
+      pg::Sleep(wait);
+    }
+  }
+}
+
 // A stream of rows of one table.
 class NativeRowFeed : public engine::RowFeed {
  public:
@@ -46,6 +100,10 @@ class NativeRowFeed : public engine::RowFeed {
       : peer_(peer), request_(std::move(request)), media_type_(media_type) {}
 
   core::RowHeader Begin() override {
+    return peer_.Patient(!request_.limit, [&] { return Ask(); });
+  }
+
+  core::RowHeader Ask() {
     return peer_.Guarded([&] {
       peer_.RequireSameConnection();
       const net::HttpResponse response =
@@ -169,7 +227,15 @@ void NativePeer::RaiseRefusal(const net::HttpResponse& response) {
         .WithDetail(
             Cat("It answered with status ", response.status, ": ", core::Excerpt(body, 200)));
   }
-  throw pg::ErrorFromWire(remote.ToError());
+  Error error = pg::ErrorFromWire(remote.ToError());
+  const auto waits_for = net::FindHeader(response.headers, core::kWaitHeader);
+  if (waits_for == core::kWaitForApproval || waits_for == core::kWaitForRate) {
+    const std::string seconds = net::FindHeader(response.headers, "Retry-After").value_or("0");
+    throw MayWait(
+        std::move(error), waits_for == core::kWaitForApproval,
+        std::chrono::seconds(std::clamp(std::atoi(seconds.c_str()), 0, kLongestRetryAfter)));
+  }
+  throw error;
 }
 
 core::JsonDocument NativePeer::Exchange(const std::string& method, const std::string& operation,
@@ -269,7 +335,7 @@ void NativePeer::EnsureConnection() {
   if (http_ && http_->reusable() && !net::PeerHasGone(http_->stream().fd())) return;
   if (ticket_.empty()) {
     throw Error(sqlstate::kConnectionLost, "not connected to the peer")
-        .WithHint("Connect with sync_connect() and a new code.");
+        .WithHint("Connect again with sync_connect(); a code has to be a new one.");
   }
   Guarded([&] {
     const auto give_up = Clock::now() + std::min(kOldConnection, timeout_);
@@ -290,7 +356,7 @@ void NativePeer::EnsureConnection() {
         if (!passing || Clock::now() + kBusyRetry >= give_up) {
           if (error.state() != sqlstate::kInvalidAuthorization) throw;
           throw Error(sqlstate::kConnectionLost, "connection lost: the peer has ended the session")
-              .WithHint("Connect with sync_connect() and a new code.");
+              .WithHint("Connect again with sync_connect(); a code has to be a new one.");
         }
       }
       DropConnection();
@@ -327,7 +393,9 @@ core::TableInfo NativePeer::GetSchema(const std::string& table) {
 std::vector<core::TableInfo> NativePeer::GetDefinitions(const std::vector<std::string>& tables) {
   core::JsonWriter json;
   json.BeginObject().Field("tables", tables).EndObject();
-  const core::JsonDocument reply = Exchange("POST", "definitions", pg::ToUtf8(json.Take()));
+  const std::string request = pg::ToUtf8(json.Take());
+  const core::JsonDocument reply =
+      Patient(true, [&] { return Exchange("POST", "definitions", request); });
   std::vector<core::TableInfo> definitions;
   for (const core::JsonObject& entry :
        core::JsonObject(reply, "reply of the peer").Objects("tables")) {
@@ -377,7 +445,8 @@ void NativePeer::Fetch(const FetchRequest& request,
 std::vector<core::OpenedTable> NativePeer::Open(const std::vector<std::string>& tables) {
   core::JsonWriter json;
   json.BeginObject().Field("tables", tables).EndObject();
-  const core::JsonDocument reply = Exchange("POST", "open", pg::ToUtf8(json.Take()));
+  const std::string request = pg::ToUtf8(json.Take());
+  const core::JsonDocument reply = Patient(true, [&] { return Exchange("POST", "open", request); });
   std::vector<core::OpenedTable> opened;
   for (const core::JsonObject& entry :
        core::JsonObject(reply, "reply of the peer").Objects("tables")) {

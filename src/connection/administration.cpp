@@ -10,6 +10,7 @@
 #include "pg/encoding.h"
 #include "pg/identity.h"
 #include "pg/query.h"
+#include "session/connection_session.h"
 
 extern "C" {
 #include "utils/acl.h"
@@ -289,6 +290,7 @@ std::string RegenerateToken(const std::string& name_or_uuid) {
   RowChange change;
   change.Set("auth_token_hash", Param::OfText(core::HashToken(token)));
   change.Run(connection.uuid);
+  session::EndConnectionAtCommit(connection.uuid);
   return token;
 }
 

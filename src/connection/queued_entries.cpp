@@ -1,6 +1,7 @@
 #include "connection/queued_entries.h"
 
 #include "catalog/names.h"
+#include "connection/approvals.h"
 #include "connection/connection.h"
 #include "core/text.h"
 #include "pg/identity.h"
@@ -137,6 +138,8 @@ int64 WriteEntry(const QueueEntry& entry) {
     case EntryKind::kReceived:
       CountReceived(entry);
       break;
+    case EntryKind::kApproval:
+      return WriteApproval(entry);
     case EntryKind::kTransfer:
       Record(entry);
       break;

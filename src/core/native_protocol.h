@@ -2,7 +2,8 @@
 //
 //   GET    /sync/v1/          anyone: versions and features; spends nothing
 //   POST   /sync/v1/connect   {code}: spends the code, answers with a ticket, which from then on is
-//                             sent as "Authorization: Bearer"
+//                             sent as "Authorization: Bearer"; {token, password}: takes a download
+//                             of a permanent connection, likewise
 //   DELETE /sync/v1/connect   ends the session
 //   GET    /sync/v1/session   {"status"}: whether the ticket is good, for a peer that comes back
 //   GET    /sync/v1/tables    ?schema=&exact=: the tables that can be read
@@ -19,7 +20,9 @@
 //
 // All that is read over one connection comes from one snapshot, taken at the first request for
 // data; the header Sync-Snapshot tells when. Errors are {"error": {sqlstate, message, detail,
-// hint}}.
+// hint}}; one with the header Sync-Wait passes by itself: the same request, later, may be answered.
+//
+// The first segment of a path before /sync/v1/ names the database of a token.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +38,10 @@ namespace pgsync::core {
 inline constexpr char kNativePath[] = "/sync/v1/";
 inline constexpr int kNativeVersion = 1;
 inline constexpr char kSnapshotHeader[] = "Sync-Snapshot";
+/// What a refused peer may wait for: somebody who approves, or time ("Retry-After" seconds).
+inline constexpr char kWaitHeader[] = "Sync-Wait";
+inline constexpr char kWaitForApproval[] = "approval";
+inline constexpr char kWaitForRate[] = "rate";
 inline constexpr char kFrameMediaType[] = "application/vnd.sync.rows";
 /// The same frames, each row one JSON object as its only column.
 inline constexpr char kJsonFrameMediaType[] = "application/vnd.sync.json-rows";

@@ -3,11 +3,15 @@
 #include "core/code.h"
 #include "core/native_protocol.h"
 #include "core/text.h"
+#include "pg/encoding.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
+#include "server/connection_gate.h"
 #include "server/guess_guard.h"
 #include "server/log.h"
+#include "server/peer_database.h"
 #include "server/worker_exit.h"
+#include "session/connection_session.h"
 #include "session/database_table.h"
 #include "session/peer_table.h"
 #include "session/served_session.h"
@@ -34,6 +38,17 @@ void Admission::RefuseStranger(const char* reason) {
   RaiseInvalidCode();
 }
 
+void Admission::RefuseToken(const char* reason) {
+  AfterWrongGuess(peer_address_, reason);
+  http_.set_last();
+  throw Error(sqlstate::kInvalidPassword, "invalid token")
+      .WithDetail(
+          "The token is unknown, or the connection that it belongs to is not there any more.")
+      .WithHint(
+          "The URL has to name the database of the connection, where that is not the one that "
+          "sync.database says there.");
+}
+
 void Admission::RaiseInvalidCode() {
   http_.set_last();
   throw Error(sqlstate::kInvalidAuthorization, "invalid_code")
@@ -53,9 +68,7 @@ void Admission::BeginGuess(const net::HttpRequest& request) {
 }
 
 core::IpAddress Admission::AddressOf(const net::HttpRequest& request) const {
-  return core::ForwardedAddress(socket_address_,
-                                net::FindHeader(request.headers, "X-Forwarded-For").value_or(""),
-                                settings::trusted_proxies);
+  return RequestOrigin::Of(request, socket_address_).address;
 }
 
 void Admission::Connect(net::HttpRequest& request) {
@@ -63,9 +76,18 @@ void Admission::Connect(net::HttpRequest& request) {
   const core::JsonDocument document = core::ParseJson(request.body, "request", {kStrangerLimit, 8});
   const core::JsonObject json(document, "request");
   BeginGuess(request);
-  if (json.Has("token")) RefuseStranger("unknown token");
+  if (json.Has("token")) {
+    const std::string path = net::HttpTarget::Parse(request.target).path;
+    Answer(EnterWithToken(path.substr(0, path.rfind(core::kNativePath)), PathPrefix::kDatabase,
+                          json.String("token"), json.OptionalString("password")));
+    return;
+  }
+  Answer(EnterWithCode(json.String("code"), std::nullopt));
+}
+
+void Admission::Answer(const std::string& ticket) {
   core::ConnectReply reply;
-  reply.ticket = EnterWithCode(json.String("code"), std::nullopt);
+  reply.ticket = ticket;
   reply.direction = session::DirectionName(database_->session().direction);
   reply.software = session::kVersion;
   reply.server_version = PG_VERSION_NUM;
@@ -75,12 +97,24 @@ void Admission::Connect(net::HttpRequest& request) {
   http_.Respond(response);
 }
 
+std::string Admission::NewTicket() {
+  std::string ticket = core::NewTicket([](char* to, size_t size) {
+    if (!pg_strong_random(to, size))
+      throw Error(sqlstate::kInternal, "no random numbers to be had");
+  });
+  ticket_hash_ = core::HashTicket(ticket);
+  return ticket;
+}
+
+void Admission::RequireStranger() const {
+  if (!database_) return;
+  throw Error(sqlstate::kNotInPrerequisiteState, "this connection has a session already");
+}
+
 // What can be looked at without spending the code comes first.
 std::string Admission::EnterWithCode(const std::string& code,
                                      std::optional<session::Direction> direction) {
-  if (database_) {
-    throw Error(sqlstate::kNotInPrerequisiteState, "this connection has a session already");
-  }
+  RequireStranger();
   const auto facts = session::LookUpCode(code);
   if (facts && direction && facts->direction != *direction) RefuseStranger("code of no use to it");
   const bool usable = facts && facts->pending;
@@ -98,11 +132,7 @@ std::string Admission::EnterWithCode(const std::string& code,
           .WithHint("Try again later.");
     }
   }
-  const std::string ticket = core::NewTicket([](char* to, size_t size) {
-    if (!pg_strong_random(to, size))
-      throw Error(sqlstate::kInternal, "no random numbers to be had");
-  });
-  ticket_hash_ = core::HashTicket(ticket);
+  const std::string ticket = NewTicket();
   session::Session session;
   const session::SpendResult result = session::SpendCode(code, ticket_hash_, &session);
   if (result == session::SpendResult::kAlreadyUsed) {
@@ -119,6 +149,30 @@ std::string Admission::EnterWithCode(const std::string& code,
     RefuseStranger("unknown code");
   }
   Admit(session);
+  return ticket;
+}
+
+// Takes a download of a permanent connection. Which that is can only be found out in the database.
+std::string Admission::EnterWithToken(std::string_view prefix, PathPrefix meaning,
+                                      const std::string& token,
+                                      const std::optional<std::string>& password) {
+  RequireStranger();
+  const auto database = FindPeerDatabase(prefix, meaning);
+  if (!database) RefuseToken("no such database for tokens");
+  std::string ticket = NewTicket();
+  OpenDatabase(
+      database->oid,
+      [&] {
+        if (!HasName(database->name)) throw NotAdmitted("database was renamed");
+        ShownToken shown;
+        shown.token_hash = core::HashToken(token);
+        if (password) shown.password = pg::FromUtf8(*password);
+        shown.address = peer_address_;
+        shown.ticket_hash = ticket_hash_;
+        return PassConnectionGate(shown);
+      },
+      [&](const char* reason) { RefuseToken(reason); });
+  LogAccepted();
   return ticket;
 }
 
@@ -163,23 +217,57 @@ void Admission::Admit(const session::Session& session) {
   exit_state.session = session.id;
   exit_state.connected = true;
   session::NotePeerSession(session);
+  OpenDatabase(
+      session.database, [&] { return session; },
+      [this](const char* reason) { RefuseStranger(reason); });
+  LogAccepted();
+}
+
+// Connects to the database and passes its gate. `refuse` is for a peer that is to learn nothing.
+void Admission::OpenDatabase(Oid database, const ServedDatabase::FindSession& find,
+                             const std::function<void(const char* reason)>& refuse) {
   session::SetPeerActivity("idle");
   exit_state.unanswered_socket = stream_.encrypted() ? -1 : stream_.fd();
   try {
-    database_ = std::make_unique<ServedDatabase>(session);
+    database_ = std::make_unique<ServedDatabase>(database, find);
+    exit_state.unanswered_socket = -1;
+    return;
   } catch (const NotAdmitted& error) {
     exit_state.unanswered_socket = -1;
-    RefuseStranger(error.what());
+    refuse(error.what());
+  } catch (const WrongPassword&) {
+    exit_state.unanswered_socket = -1;
+    http_.set_last();
+    AfterWrongGuess(peer_address_, "wrong password");
+    throw;
   } catch (const Error& error) {
     // A worker connects to one database in its life, so this one can only end.
     exit_state.unanswered_socket = -1;
     http_.set_last();
     LogPeer("refused", {{"peer", exit_state.peer}, {"reason", error.message()}});
-    if (error.state() == sqlstate::kTooManyConnections) session::ReturnCode(session.id);
+    GiveSessionUp(error.state() == sqlstate::kTooManyConnections);
     throw;
+  } catch (const pg::PgError& error) {
+    exit_state.unanswered_socket = -1;
+    http_.set_last();
+    LogPeer("refused", {{"peer", exit_state.peer}, {"reason", error.message()}});
+    GiveSessionUp(false);
+    throw error.ToError();
   }
-  exit_state.unanswered_socket = -1;
+}
+
+// What a peer that was not let in after all has of a session: a code can be used again where there
+// was no room for it now; what was made for a token goes.
+void Admission::GiveSessionUp(bool no_room) {
+  if (!exit_state.connected) return;
+  if (no_room) session::ReturnCode(exit_state.session);
+  session::DropConnectionSession(exit_state.session);
+}
+
+void Admission::LogAccepted() {
+  const session::Session& session = database_->session();
   LogPeer("accepted", {{"peer", exit_state.peer},
+                       {"connection", session.connection},
                        {"role", database_->role_name()},
                        {"database", database_->database_name()},
                        {"direction", session::DirectionName(session.direction)}});

@@ -1,5 +1,6 @@
-// How a peer gets in: with a code, which it spends for a ticket, or with that ticket when it comes
-// back. Until then it is a stranger, who learns nothing and is made to wait.
+// How a peer gets in: with a code, which it spends for a ticket, with the token of a permanent
+// connection, for which it gets one, too, or with that ticket when it comes back. Until then it is
+// a stranger, who learns nothing and is made to wait.
 #pragma once
 
 #include <memory>
@@ -7,6 +8,7 @@
 
 #include "core/cidr.h"
 #include "net/http_server.h"
+#include "server/peer_database.h"
 #include "server/served_database.h"
 
 namespace pgsync::server {
@@ -21,7 +23,7 @@ class Admission {
             const core::IpAddress& address)
       : http_(http), stream_(stream), socket_address_(address) {}
 
-  /// Answers the request that brings a code. Raises why the peer is not let in.
+  /// Answers the request that brings a code or a token. Raises why the peer is not let in.
   void Connect(net::HttpRequest& request);
   /// Comes before a secret of the request is looked at: raises Refused where too many were wrong.
   void BeginGuess(const net::HttpRequest& request);
@@ -31,6 +33,11 @@ class Admission {
   /// code of the other counts as unknown. Raises why the peer is not let in: 28000 for a code that
   /// is unknown, 55000 for one that is used up. Returns the session's ticket.
   std::string EnterWithCode(const std::string& code, std::optional<session::Direction> direction);
+  /// The same for the token of a permanent connection of the database that the prefix of the path
+  /// names; takes one of its downloads. Raises 28P01 for an unknown token and a wrong password,
+  /// what the policies say (Refused), 53300 where there is no room.
+  std::string EnterWithToken(std::string_view prefix, PathPrefix meaning, const std::string& token,
+                             const std::optional<std::string>& password);
   /// Lets a request in that has the session's ticket: also the first on a connection, of a peer
   /// that comes back after another was cut. Raises for any other.
   void Authenticate(const net::HttpRequest& request);
@@ -43,6 +50,14 @@ class Admission {
 
  private:
   void Admit(const session::Session& session);
+  void OpenDatabase(Oid database, const ServedDatabase::FindSession& find,
+                    const std::function<void(const char* reason)>& refuse);
+  static void GiveSessionUp(bool no_room);
+  void RequireStranger() const;
+  std::string NewTicket();
+  void Answer(const std::string& ticket);
+  void LogAccepted();
+  [[noreturn]] void RefuseToken(const char* reason);
   [[noreturn]] void RaiseInvalidCode();
 
   net::HttpServerConnection& http_;

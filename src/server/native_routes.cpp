@@ -14,6 +14,7 @@
 #include "pg/encoding.h"
 #include "pg/settings.h"
 #include "server/failing_stream.h"
+#include "server/served_rows.h"
 #include "session/peer_table.h"
 
 extern "C" {
@@ -46,8 +47,16 @@ void NativeRoutes::Reply(const std::string& json) {
   http_.Respond(response);
 }
 
+// Whether whoever shares has named this very table: then it may be one that is left out otherwise.
+bool NativeRoutes::IsNamed(const catalog::TableName& name) const {
+  const ConnectionGuard* guard = database_.guard();
+  return guard != nullptr ? guard->Names(name) : database_.session().tables.has_value();
+}
+
 catalog::Table NativeRoutes::Resolve(const std::string& text) const {
   const catalog::TableName name = catalog::ParseTableName(text);
+  const ConnectionGuard* guard = database_.guard();
+  if (guard != nullptr) guard->RequireShared(name);
   const Oid oid = catalog::FindRelation(name);
   if (!OidIsValid(oid)) {
     throw Error(sqlstate::kUndefinedTable, Cat("table \"", name.ForMessage(), "\" does not exist"));
@@ -59,7 +68,7 @@ catalog::Table NativeRoutes::Resolve(const std::string& text) const {
         .WithDetail("The session does not share this table.");
   }
   catalog::Table table = catalog::ReadTable(oid);
-  catalog::RequireReadable(table, tables.has_value());
+  catalog::RequireReadable(table, IsNamed(name));
   return table;
 }
 
@@ -129,8 +138,10 @@ void NativeRoutes::Tables(const net::HttpTarget& target) {
     options.exact_counts = target.Find("exact").value_or("0") == "1";
     options.only = database_.session().tables;
     json.BeginObject().Key("tables").BeginArray();
-    for (const core::TableListEntry& entry : catalog::ListTables(options))
-      entry.Write(json);
+    for (const core::TableListEntry& entry : catalog::ListTables(options)) {
+      const ConnectionGuard* guard = database_.guard();
+      if (guard == nullptr || guard->Shares({entry.schema, entry.name})) entry.Write(json);
+    }
     json.EndArray().EndObject();
   });
   Reply(json.Take());
@@ -152,7 +163,7 @@ void NativeRoutes::ReplyForEach(const net::HttpRequest& request, Describe descri
     json.BeginObject().Key("tables").BeginArray();
     for (const std::string& name : names) {
       const catalog::Table table = Resolve(name);
-      catalog::RequireTransferable(table, database_.session().tables.has_value());
+      catalog::RequireTransferable(table, IsNamed(catalog::ParseTableName(name)));
       engine::RequireUnchanged(table);
       describe(table).Write(json);
     }
@@ -175,8 +186,27 @@ void NativeRoutes::Count(const net::HttpTarget& target) {
   Reply(json.Take());
 }
 
+// The peer begins to read these tables, all in one call: what has to be approved is asked for
+// together.
 void NativeRoutes::Open(const net::HttpRequest& request) {
+  if (database_.guard() != nullptr) {
+    const core::JsonDocument document = pg::ParsePeerJson(request.body, "request");
+    RequireApproved(core::JsonObject(document, "request").Strings("tables"), true);
+  }
   ReplyForEach(request, [](const catalog::Table& table) { return engine::Describe(table); });
+}
+
+void NativeRoutes::RequireApproved(const std::vector<std::string>& names, bool new_call) {
+  ConnectionGuard* guard = database_.guard();
+  if (guard == nullptr) return;
+  database_.Look([&] {
+    std::vector<catalog::TableName> tables;
+    for (const std::string& name : names) {
+      tables.push_back(catalog::ParseTableName(name));
+      guard->RequireShared(tables.back());
+    }
+    guard->RequireApproved(tables, new_call);
+  });
 }
 
 void NativeRoutes::Rows(const net::HttpRequest& http_request) {
@@ -186,6 +216,10 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
     throw Error(sqlstate::kTooLarge, Cat("page of ", *request.limit, " rows is too large"))
         .WithDetail(Cat("The limit of the peer is ", pg::settings::max_page_rows,
                         " (sync.max_page_rows)."));
+  }
+  if (database_.guard() != nullptr) {
+    if (request.limit) database_.guard()->RequirePage(*request.limit);
+    RequireApproved({request.table}, false);
   }
   engine::ScanRequest scan;
   scan.limit = request.limit;
@@ -200,6 +234,8 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
 
   std::optional<engine::PacedSink> paced;
   std::optional<core::RowStreamWriter> writer;
+  std::optional<ServedRows> served;
+  bool whole = false;
   WithFailingStream(writer, [&] {
     database_.Read([&] {
       const catalog::Table table = Resolve(request.table);
@@ -209,6 +245,10 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
       for (size_t position : scan.columns)
         columns.push_back(&table.columns[position]);
 
+      if (database_.guard() != nullptr) {
+        served.emplace(*database_.guard(), catalog::ParseTableName(request.table),
+                       database_.role_name(), request.limit);
+      }
       const char* media_type = json_frames ? core::kJsonFrameMediaType
                                : frames    ? core::kFrameMediaType
                                : csv       ? core::kCsvMediaType
@@ -220,8 +260,9 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
           200, media_type, {{core::kSnapshotHeader, std::to_string(database_.snapshot_at())}});
       if (request.max_rate) paced.emplace(stream, *request.max_rate);
       core::ByteSink& sink = paced ? static_cast<core::ByteSink&>(*paced) : stream;
-      const auto on_sent = [](uint64, uint64 bytes) {
+      const auto on_sent = [&served](uint64, uint64 bytes) {
         session::add_peer_bytes(bytes);
+        if (served) served->AddBytes(bytes);
         return true;
       };
       std::unique_ptr<engine::RowSender> sender;
@@ -234,14 +275,17 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
         sender = csv ? engine::SendCsv(columns, sink, on_sent)
                      : engine::SendJsonLines(columns, sink, on_sent);
       }
-      totals_.rows += request.only
-                          ? digest_.Rows(table, scan.columns, *request.only, sender->consumer())
-                          : engine::ScanTable(table, scan, sender->consumer());
+      rows::RowConsumer& sends = sender->consumer();
+      rows::RowConsumer& consumer = served ? served->Around(sends) : sends;
+      totals_.rows += request.only ? digest_.Rows(table, scan.columns, *request.only, consumer)
+                                   : engine::ScanTable(table, scan, consumer);
       sender->Finish();
       totals_.tables++;
+      whole = true;
     });
   });
   http_.EndStream();
+  if (served && whole) served->Complete();
 }
 
 }  // namespace pgsync::server

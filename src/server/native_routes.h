@@ -44,6 +44,8 @@ class NativeRoutes {
   void ReplyForEach(const net::HttpRequest& request, Describe describe);
   void Reply(const std::string& json);
   catalog::Table Resolve(const std::string& name) const;
+  bool IsNamed(const catalog::TableName& name) const;
+  void RequireApproved(const std::vector<std::string>& names, bool new_call);
 
   ServedDatabase& database_;
   net::HttpServerConnection& http_;

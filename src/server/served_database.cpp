@@ -82,16 +82,25 @@ void RequireRoom(const char* what, int limit, int taken) {
 
 }  // namespace
 
-ServedDatabase::ServedDatabase(const session::Session& session)
-    : session_(session), request_memory_("sync request") {
+ServedDatabase::ServedDatabase(Oid database, const FindSession& find)
+    : request_memory_("sync request") {
   pg::Call([&] {
-    BackgroundWorkerInitializeConnectionByOid(session_.database, BOOTSTRAP_SUPERUSERID, 0);
+    BackgroundWorkerInitializeConnectionByOid(database, BOOTSTRAP_SUPERUSERID, 0);
     pgstat_report_appname("sync worker");
   });
-  PassGate();
+  try {
+    PassGate(find);
+  } catch (...) {
+    // Whoever is refused is made to wait: not with what the gate has locked.
+    pg::Call([] { AbortCurrentTransaction(); });
+    throw;
+  }
+  if (!session_.connection.empty()) {
+    guard_ = std::make_unique<ConnectionGuard>(session_.connection);
+  }
 }
 
-void ServedDatabase::PassGate() {
+void ServedDatabase::PassGate(const FindSession& find) {
   pg::Call([] {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
@@ -108,7 +117,22 @@ void ServedDatabase::PassGate() {
     throw NotAdmitted("extension is not installed in that database");
   }
   if (!session::ReadModuleState().enabled) throw NotAdmitted("module disabled in that database");
+  SetSetting("lock_timeout", std::to_string(pg::settings::lock_timeout_ms));
+  session_ = find();
+  CheckRole();
+  role_settings_.Apply(session_.role);
+  role_name_ = pg::RoleName(session_.role);
+  const char* database = pg::Call([] { return get_database_name(MyDatabaseId); });
+  database_name_ = database != nullptr ? database : "";
+  pg::Call([] {
+    PopActiveSnapshot();
+    CommitTransactionCommand();
+    pgstat_report_activity(STATE_IDLE, nullptr);
+  });
+}
 
+// What keeps a login of the role out keeps its peers out, too.
+void ServedDatabase::CheckRole() {
   const Oid role = session_.role;
   const RoleFacts facts = ReadRole(role);
   if (!facts.exists) {
@@ -128,15 +152,25 @@ void ServedDatabase::PassGate() {
                 pg::Call([] { return CountDBConnections(MyDatabaseId); }) +
                     session::CountServing(InvalidOid, MyDatabaseId));
   }
-  role_settings_.Apply(role);
-  role_name_ = pg::RoleName(role);
-  const char* database = pg::Call([] { return get_database_name(MyDatabaseId); });
-  database_name_ = database != nullptr ? database : "";
+}
+
+void ServedDatabase::BeginLook() {
+  pg::Call([] {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    PushActiveSnapshot(GetTransactionSnapshot());
+  });
+}
+
+void ServedDatabase::EndLook() {
   pg::Call([] {
     PopActiveSnapshot();
     CommitTransactionCommand();
-    pgstat_report_activity(STATE_IDLE, nullptr);
   });
+}
+
+void ServedDatabase::AbortLook() {
+  pg::Call([] { AbortCurrentTransaction(); });
 }
 
 void ServedDatabase::BeginTransaction() {

@@ -2,12 +2,15 @@
 // role that cannot log in can still share), checked by the gate, from then on the session's role.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 
 #include "core/waiter.h"
 #include "pg/guard.h"
 #include "pg/memory.h"
 #include "pg/subxact.h"
+#include "server/connection_guard.h"
 #include "server/role_settings.h"
 #include "session/session_table.h"
 
@@ -23,15 +26,40 @@ class NotAdmitted : public core::Error {
 
 class ServedDatabase {
  public:
-  /// Connects and passes the gate. Raises NotAdmitted; 42501 for a role that was dropped, 53300 for
-  /// connection limits; a database that cannot be connected to ends the process (FATAL).
-  explicit ServedDatabase(const session::Session& session);
+  /// Connects and passes the gate: a transaction in which `find` tells whose session the peer has,
+  /// and which is committed when this returns, rolled back when it raises. Raises NotAdmitted;
+  /// 42501 for a role that was dropped, 53300 for connection limits; a database that cannot be
+  /// connected to ends the process (FATAL).
+  using FindSession = std::function<session::Session()>;
+  ServedDatabase(Oid database, const FindSession& find);
   ServedDatabase(const ServedDatabase&) = delete;
   ServedDatabase& operator=(const ServedDatabase&) = delete;
 
   const session::Session& session() const { return session_; }
   const std::string& role_name() const { return role_name_; }
   const std::string& database_name() const { return database_name_; }
+
+  /// Of the peer's permanent connection; null for a peer that came with a code.
+  ConnectionGuard* guard() const { return guard_.get(); }
+
+  /// Runs what only looks at the extension's own tables, as they are now: within the read
+  /// transaction, or, before the first request for data has begun that, in one of its own, so that
+  /// who has to wait yet holds no snapshot.
+  template <typename Body>
+  void Look(Body&& body) {
+    if (in_transaction_) {
+      Read(body);
+      return;
+    }
+    BeginLook();
+    try {
+      body();
+    } catch (...) {
+      AbortLook();
+      throw;
+    }
+    EndLook();
+  }
 
   /// Runs a read request: in the one transaction that lasts until the connection ends (REPEATABLE
   /// READ, READ ONLY), in a subtransaction of its own, as the session's role, within the role's
@@ -76,7 +104,11 @@ class ServedDatabase {
   int64 snapshot_at() const { return snapshot_at_; }
 
  private:
-  void PassGate();
+  void PassGate(const FindSession& find);
+  void CheckRole();
+  void BeginLook();
+  void EndLook();
+  void AbortLook();
   void BeginRequest();
   void EndRequest();
   void BeginTransaction();
@@ -86,6 +118,7 @@ class ServedDatabase {
   void AssertRole() const;
 
   session::Session session_;
+  std::unique_ptr<ConnectionGuard> guard_;
   RoleSettings role_settings_;  // made before the database is connected to
   std::string role_name_;
   std::string database_name_;

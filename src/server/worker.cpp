@@ -327,6 +327,9 @@ void Worker::Dispatch(net::HttpRequest& request) {
     return;
   }
   http_->ReadBody(request);
+  if (ConnectionGuard* guard = database()->guard()) {
+    database()->Look([&] { guard->BeginRequest(RequestOrigin::Of(request, peer_address_)); });
+  }
   // From here on the request computes: only what the peer reads or not is timed. But for a push,
   // which goes on reading: what it has locked is not left to a peer that says nothing.
   if (database()->session().direction == session::Direction::kSend) {
@@ -351,6 +354,7 @@ void Worker::LogEnd(const char* result) {
   if (exit_state.ended_logged) return;
   exit_state.ended_logged = true;
   if (!database()) return;  // was refused, and that was said
+  if (database()->guard() != nullptr) database()->guard()->GiveApprovalsUp();
   const ServedTotals totals = channel_  ? channel_->totals()
                               : routes_ ? routes_->totals()
                                         : ServedTotals();

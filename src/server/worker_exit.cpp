@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "server/served_rows.h"
 #include "session/served_session.h"
 
 namespace pgsync::server {
@@ -18,6 +19,7 @@ void at_worker_exit(int, Datum) {
                MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   if (exit_state.farewell != nullptr) exit_state.farewell(exit_state.farewell_argument);
+  fail_served_rows();
   if (!exit_state.connected) return;
   exit_state.connected = false;
   session::end_connection(exit_state.session, exit_state.completed);

@@ -82,6 +82,7 @@ std::optional<Session> OpenConnectionSession(const std::string& connection, Oid 
       slot.creator_pid = MyProcPid;
       slot.all_tables = true;
       slot.created_at = slot.connected_at = now;
+      slot.connected = true;
       slot.has_ticket = true;
       memcpy(slot.ticket_hash, ticket_hash.data(), core::kTicketHashSize);
       slot.limits = core::ReceiveLimits::Default();
@@ -95,10 +96,11 @@ std::optional<Session> OpenConnectionSession(const std::string& connection, Oid 
   return FromSlot(taken, *copy);
 }
 
-void DropSession(const SessionId& id) {
+void DropConnectionSession(const SessionId& id) {
   pg::Call([&] {
     LWLockAcquire(session_lock(), LW_EXCLUSIVE);
-    if (SessionSlot* slot = slot_of(id)) free_slot(*slot);
+    SessionSlot* slot = slot_of(id);
+    if (slot != nullptr && slot->connection[0] != '\0') free_slot(*slot);
     LWLockRelease(session_lock());
   });
 }

@@ -9,12 +9,13 @@
 
 namespace pgsync::session {
 
-/// A session of the current database for a peer that is there: connected, to be come back to with
-/// the ticket, with that role's rights to read. nullopt where all sync.max_sessions are taken.
+/// A session of the current database for a peer that is there: connected, with its first
+/// connection begun, to be come back to with the ticket, with that role's rights to read. nullopt
+/// where all sync.max_sessions are taken.
 std::optional<Session> OpenConnectionSession(const std::string& connection, Oid role,
                                              const std::string& ticket_hash);
-/// Forgets a session whose peer was not let in after all.
-void DropSession(const SessionId& id);
+/// Forgets such a session, whose peer was not let in after all. No other one.
+void DropConnectionSession(const SessionId& id);
 
 /// Ends the sessions and the workers of a connection of the current database at COMMIT of the
 /// current transaction: for what suspends, revokes or deletes it. Not if that rolls back.

@@ -7,6 +7,7 @@
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/progress_table.h"
+#include "session/rate_table.h"
 #include "session/session_slots.h"
 #include "session/work_schedule.h"
 #include "session/writer_queue.h"
@@ -37,6 +38,7 @@ const Part kParts[kSharedTables] = {
     {"sync guesses", GuessTableSize, init_guess_table},
     {"sync work schedule", WorkScheduleSize, init_work_schedule},
     {"sync jobs", JobTableSize, init_job_table},
+    {"sync rates", RateTableSize, init_rate_table},
 };
 
 constexpr char kTranche[] = "sync";

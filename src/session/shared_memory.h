@@ -29,8 +29,9 @@ enum class SharedTable {
   kGuesses,
   kWorkSchedule,
   kJobs,
+  kRates,
 };
-inline constexpr int kSharedTables = 9;
+inline constexpr int kSharedTables = 10;
 
 /// Asks for the memory. From shmem_request_hook.
 void request_shared_memory();

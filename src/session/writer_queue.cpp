@@ -96,6 +96,11 @@ bool still_mine() {
   return my_slot >= 0 && slots[my_slot].generation == my_generation;
 }
 
+// Whether somebody waits for an answer to it.
+bool is_question(const QueueEntry& entry) {
+  return entry.kind == EntryKind::kReservation || entry.kind == EntryKind::kApproval;
+}
+
 // Makes a reservation that nobody wants any more one that is to be returned.
 void turn_into_return(QueueSlot& slot, int64 count) {
   slot.entry.kind = EntryKind::kReturn;
@@ -115,7 +120,8 @@ void forget_reservation() noexcept {
     slot.waiting = nullptr;
     if (slot.state == SlotState::kReady) {
       free_slot(slot);
-    } else if (slot.state == SlotState::kAnswered && slot.granted > 0) {
+    } else if (slot.state == SlotState::kAnswered && slot.granted > 0 &&
+               slot.entry.kind == EntryKind::kReservation) {
       turn_into_return(slot, slot.granted);
       wake = true;
     } else if (slot.state == SlotState::kAnswered) {
@@ -131,9 +137,9 @@ void leave_queue(int, Datum) {
   forget_reservation();
 }
 
-class Reservation {
+class Question {
  public:
-  explicit Reservation(const QueueEntry& entry) {
+  explicit Question(const QueueEntry& entry) {
     const bool queued = pg::Call([&] {
       if (!exit_registered) before_shmem_exit(leave_queue, (Datum)0);
       exit_registered = true;
@@ -148,9 +154,9 @@ class Reservation {
     throw core::Error(core::sqlstate::kTooManyConnections, "queue of sync is full")
         .WithHint("Try again later, or raise sync.queue_size there.");
   }
-  ~Reservation() { forget_reservation(); }
-  Reservation(const Reservation&) = delete;
-  Reservation& operator=(const Reservation&) = delete;
+  ~Question() { forget_reservation(); }
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
 
   /// Whether the answer is there; then it is taken.
   bool Take(int64* granted) {
@@ -188,14 +194,14 @@ void settle(const TakenEntry& done) {
   if (done.fate == EntryFate::kLater) {
     slot.state = SlotState::kReady;
     slot.not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLaterMs);
-    if (slot.entry.kind == EntryKind::kReservation && slot.waiting == nullptr) free_slot(slot);
-  } else if (slot.entry.kind != EntryKind::kReservation) {
+    if (is_question(slot.entry) && slot.waiting == nullptr) free_slot(slot);
+  } else if (!is_question(slot.entry)) {
     free_slot(slot);
   } else if (slot.waiting != nullptr) {
     slot.state = SlotState::kAnswered;
     slot.granted = done.granted;
     SetLatch(slot.waiting);
-  } else if (done.granted > 0) {
+  } else if (done.granted > 0 && slot.entry.kind == EntryKind::kReservation) {
     turn_into_return(slot, done.granted);
   } else {
     free_slot(slot);
@@ -212,7 +218,7 @@ void at_writer_transaction_end(XactEvent event, void*) {
     }
     QueueSlot& slot = slots[taken[i].slot];
     slot.state = SlotState::kReady;
-    if (slot.entry.kind == EntryKind::kReservation && slot.waiting == nullptr) free_slot(slot);
+    if (is_question(slot.entry) && slot.waiting == nullptr) free_slot(slot);
   }
   taken_count = 0;
   LWLockRelease(lock());
@@ -249,26 +255,19 @@ bool enqueue(const QueueEntry& entry) noexcept {
   return true;
 }
 
-int64 ReserveRecords(const std::string& connection, int64 wanted,
-                     std::chrono::milliseconds patience) {
+int64 AskWriter(const QueueEntry& entry, std::chrono::milliseconds patience) {
   if (!pg::Call([] { return can_write(); })) {
-    throw core::Error(core::sqlstate::kTooManyConnections, "records cannot be reserved now")
+    throw core::Error(core::sqlstate::kTooManyConnections, "sync cannot write now")
         .WithDetail("The server takes no writes, or sync is not preloaded.");
   }
-  QueueEntry entry = {};
-  entry.kind = EntryKind::kReservation;
-  put_text(entry.connection, connection.c_str());
-  entry.rows = wanted;
-  entry.ended_at = pg::Call([] { return GetCurrentTimestamp(); });
-  Reservation reservation(entry);
+  Question question(entry);
   const auto until = core::Clock::now() + patience;
-  int64 granted = 0;
-  while (!reservation.Take(&granted)) {
+  int64 answer = 0;
+  while (!question.Take(&answer)) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(until - core::Clock::now()).count();
     if (left <= 0) {
-      throw core::Error(core::sqlstate::kTooManyConnections,
-                        "records could not be reserved in time")
+      throw core::Error(core::sqlstate::kTooManyConnections, "sync could not write in time")
           .WithHint("Try again later; the server log may tell why.");
     }
     pg::Call([&] {
@@ -278,6 +277,17 @@ int64 ReserveRecords(const std::string& connection, int64 wanted,
       CHECK_FOR_INTERRUPTS();
     });
   }
+  return answer;
+}
+
+int64 ReserveRecords(const std::string& connection, int64 wanted,
+                     std::chrono::milliseconds patience) {
+  QueueEntry entry = {};
+  entry.kind = EntryKind::kReservation;
+  put_text(entry.connection, connection.c_str());
+  entry.rows = wanted;
+  entry.ended_at = pg::Call([] { return GetCurrentTimestamp(); });
+  const int64 granted = AskWriter(entry, patience);
   if (granted >= 0) return granted;
   throw core::Error(core::sqlstate::kNotFound, "connection does not exist any more");
 }

@@ -27,6 +27,7 @@ enum class EntryKind {
   kTransfer,     ///< a transfer of a client has ended without its transaction
   kReservation,  ///< only by ReserveRecords()
   kReturn,       ///< only by return_records()
+  kApproval,     ///< only by AskWriter(): see connection/approvals.h
 };
 
 inline constexpr size_t kUuidTextSize = 37;
@@ -66,6 +67,10 @@ void put_text(char (&field)[size], const char* text) noexcept {
 /// write it (sync is not preloaded, the server is a standby). Raises nothing and allocates nothing:
 /// fit for callbacks at an abort and at the end of a process.
 bool enqueue(const QueueEntry& entry) noexcept;
+
+/// Queues an entry of kind kApproval and waits, interruptibly, until it is committed. Returns the
+/// answer. Raises 53300 where the queue is full or `patience` is over.
+int64 AskWriter(const QueueEntry& entry, std::chrono::milliseconds patience);
 
 /// Reserves records of a sender connection against its max_records_total, and waits, interruptibly,
 /// until that is committed. Returns how many it got: at most `wanted`, 0 where the limit is

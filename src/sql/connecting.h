@@ -11,7 +11,7 @@
 namespace pgsync::sql {
 
 struct ConnectArguments {
-  std::string url;
+  std::string url;  ///< without "://": the name or uuid of a stored connection
   std::optional<std::string> code;
   std::optional<std::string> token;
   std::optional<std::string> password;
@@ -20,7 +20,8 @@ struct ConnectArguments {
 };
 
 struct ConnectedPeer {
-  std::string url;  ///< without what is secret
+  std::string url;         ///< without what is secret
+  std::string connection;  ///< uuid of the stored connection; else empty
   std::unique_ptr<client::Peer> peer;
 };
 

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "client/handles.h"
+#include "client/stored_connection.h"
 #include "core/code.h"
 #include "core/phoenix_site.h"
 #include "core/text.h"
@@ -22,10 +23,34 @@ constexpr std::chrono::milliseconds kDefaultTimeout{30000};
 constexpr std::chrono::hours kMaxTimeout{24};
 }  // namespace
 
-ConnectedPeer ConnectToPeer(const ConnectArguments& arguments) {
-  if (arguments.url.find("://") == std::string::npos) {
-    throw Error(sqlstate::kInvalidParameter, "URL of a peer must begin with https:// or http://");
+namespace {
+
+std::chrono::milliseconds TimeoutOf(const ConnectArguments& arguments) {
+  const auto timeout = arguments.timeout.value_or(kDefaultTimeout);
+  if (timeout.count() > 0 && timeout <= kMaxTimeout) return timeout;
+  throw Error(sqlstate::kInvalidParameter, "argument \"timeout\" is out of range")
+      .WithHint("It can be from 1 millisecond to 24 hours.");
+}
+
+ConnectedPeer ConnectToStored(const ConnectArguments& arguments) {
+  if (arguments.code || arguments.token || arguments.password) {
+    throw Error(sqlstate::kInvalidParameter, "a stored connection has its own token")
+        .WithHint(
+            "Give a URL that begins with https:// or http://, or neither code, token nor "
+            "password.");
   }
+  const auto timeout = TimeoutOf(arguments);
+  const client::StoredConnection stored = client::FindStoredConnection(arguments.url);
+  const net::Url url = net::Url::Parse(core::HttpSpelling(stored.url));
+  return {url.Display(), stored.uuid,
+          client::ConnectPeer(url, {std::nullopt, stored.token, stored.password},
+                              arguments.protocol, timeout)};
+}
+
+}  // namespace
+
+ConnectedPeer ConnectToPeer(const ConnectArguments& arguments) {
+  if (arguments.url.find("://") == std::string::npos) return ConnectToStored(arguments);
   const net::Url url = net::Url::Parse(core::HttpSpelling(arguments.url));
   if (arguments.code.has_value() == arguments.token.has_value()) {
     throw Error(sqlstate::kInvalidParameter, "give either a code or a token");
@@ -42,12 +67,9 @@ ConnectedPeer ConnectToPeer(const ConnectArguments& arguments) {
               Cat("A code has ", core::kCodeLength, " characters of ", core::kCodeAlphabet, "."));
     }
   }
-  const auto timeout = arguments.timeout.value_or(kDefaultTimeout);
-  if (timeout.count() <= 0 || timeout > kMaxTimeout) {
-    throw Error(sqlstate::kInvalidParameter, "argument \"timeout\" is out of range")
-        .WithHint("It can be from 1 millisecond to 24 hours.");
-  }
-  return {url.Display(), client::ConnectPeer(url, credentials, arguments.protocol, timeout)};
+  const auto timeout = TimeoutOf(arguments);
+  return {url.Display(), std::string(),
+          client::ConnectPeer(url, credentials, arguments.protocol, timeout)};
 }
 
 PGSYNC_SECRET_FUNCTION(pgsync_connect) {
@@ -64,7 +86,8 @@ PGSYNC_SECRET_FUNCTION(pgsync_connect) {
   (void)args.Get(5);
   arguments.timeout = args.OptionalInterval(5);
   ConnectedPeer connected = ConnectToPeer(arguments);
-  return Int32GetDatum(client::AddHandle(std::move(connected.url), std::move(connected.peer)));
+  return Int32GetDatum(client::AddHandle(std::move(connected.url), std::move(connected.connection),
+                                         std::move(connected.peer)));
 }
 
 PGSYNC_FUNCTION(pgsync_connected) {

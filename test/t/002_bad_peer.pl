@@ -22,7 +22,7 @@ fails_with($b, "SELECT sync_connect('$url', 'ABC')", '28000', qr/invalid_code.*8
 $code = new_code($a);
 $b->safe_psql('postgres', "SELECT sync_disconnect(sync_connect('$url/', ' ' || lower('$code') || ' '))");
 fails_with($b, "SELECT sync_connect('$url', '$code')", '55000', qr/already_used/, 'used code');
-fails_with($b, "SELECT sync_connect('$url', token => 'nonsense')", '28000', qr/HINT/, 'unknown token');
+fails_with($b, "SELECT sync_connect('$url', token => 'nonsense')", '28P01', qr/invalid token.*HINT/s, 'unknown token');
 fails_with($b, "SELECT sync_connect('$url')", '22023', qr/either a code or a token/, 'neither code nor token');
 fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', 'token')", '22023', qr/either a code or a token/, 'both code and token');
 fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', password => 'x')", '22023', qr/password goes with a token/, 'password without token');

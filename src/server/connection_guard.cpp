@@ -1,0 +1,192 @@
+#include "server/connection_guard.h"
+
+#include <algorithm>
+
+#include "connection/approvals.h"
+#include "connection/connection.h"
+#include "core/native_protocol.h"
+#include "core/text.h"
+#include "pg/query.h"
+#include "pg/settings.h"
+#include "server/refusal.h"
+#include "session/rate_table.h"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
+
+namespace pgsync::server {
+
+using catalog::TableName;
+using connection::ApprovalState;
+using core::Cat;
+using core::Error;
+using core::Refusal;
+namespace sqlstate = core::sqlstate;
+
+namespace {
+
+// For the writer to do its work: it may have to be started, and to wait for a lock.
+constexpr std::chrono::milliseconds kWriterPatience{20000};
+
+core::PolicyTable AsPolicy(const TableName& table) {
+  return {table.schema, table.name};
+}
+
+std::string NewUuid() {
+  return pg::CatalogQuery("SELECT gen_random_uuid()")[0].Text(0);
+}
+
+}  // namespace
+
+RequestOrigin RequestOrigin::Of(const net::HttpRequest& request, const core::IpAddress& socket) {
+  RequestOrigin origin;
+  origin.address = core::ForwardedAddress(
+      socket, net::FindHeader(request.headers, "X-Forwarded-For").value_or(""),
+      pg::settings::trusted_proxies);
+  for (char c : net::FindHeader(request.headers, "User-Agent").value_or(""))
+    origin.user_agent.push_back(c >= ' ' && c <= '~' ? c : '?');
+  return origin;
+}
+
+void ConnectionGuard::BeginRequest(RequestOrigin origin) {
+  origin_ = std::move(origin);
+  const auto found = connection::FindByUuid(connection_, connection::Reading::kFresh);
+  if (!found) {
+    throw Refused(Error(sqlstate::kInsufficientPrivilege, "connection not active")
+                      .WithDetail("It does not exist any more."),
+                  403);
+  }
+  policy_ = connection::PolicyOf(*found);
+  // What expired because this download was the last one may be brought to its end. That its time is
+  // over is seen by the time.
+  if (policy_.status == core::ConnectionStatus::kExpired) {
+    policy_.status = core::ConnectionStatus::kActive;
+  }
+  core::RequestFacts facts;
+  facts.now = pg::Call([] { return GetCurrentTimestamp(); });
+  facts.address = origin_.address;
+  facts.records_reserved = returned_;
+  const Refusal refusal = core::CheckRequest(policy_, facts);
+  if (refusal != Refusal::kNone) {
+    throw Refused(core::RefusalError(refusal, policy_), core::RefusalStatus(refusal));
+  }
+  const int64 wait = session::TakeRequestOf(connection_, policy_.rate_limit_requests_per_minute);
+  if (wait > 0) {
+    throw Refused(core::RefusalError(Refusal::kRate, policy_), core::RefusalStatus(Refusal::kRate),
+                  {{"Retry-After", std::to_string((wait + USECS_PER_SEC - 1) / USECS_PER_SEC)},
+                   {core::kWaitHeader, core::kWaitForRate}});
+  }
+}
+
+bool ConnectionGuard::Shares(const TableName& table) const {
+  return core::TableAllowed(policy_, AsPolicy(table));
+}
+
+void ConnectionGuard::RequireShared(const TableName& table) const {
+  if (!Shares(table)) {
+    throw core::RefusalError(Refusal::kTable, policy_, Cat("\"", table.ForMessage(), "\""));
+  }
+}
+
+bool ConnectionGuard::Names(const TableName& table) const {
+  const auto& allowed = policy_.allowed_tables;
+  return std::find(allowed.begin(), allowed.end(), AsPolicy(table)) != allowed.end();
+}
+
+void ConnectionGuard::RequirePage(int64_t rows) const {
+  if (rows <= policy_.max_records_per_request) return;
+  throw Error(sqlstate::kTooLarge, Cat("page of ", rows, " rows is too large"))
+      .WithDetail(Cat("The connection allows ", policy_.max_records_per_request,
+                      " records a request (max_records_per_request)."));
+}
+
+void ConnectionGuard::RequireApproved(const std::vector<TableName>& tables, bool new_call) {
+  bool waits = false;
+  for (const TableName& table : tables) {
+    const auto approved = approved_.find(table);
+    if (approved != approved_.end()) {
+      if (!new_call || !approved->second.used) continue;
+      approved_.erase(approved);
+    }
+    if (core::RequiresApproval(policy_, AsPolicy(table)) && !TryApproval(table)) waits = true;
+  }
+  if (!waits) return;
+  throw Refused(core::RefusalError(Refusal::kApproval, policy_),
+                core::RefusalStatus(Refusal::kApproval),
+                {{core::kWaitHeader, core::kWaitForApproval}});
+}
+
+// False: it has been asked for, and is waited for.
+bool ConnectionGuard::TryApproval(const TableName& table) {
+  session::QueueEntry entry = {};
+  entry.kind = session::EntryKind::kApproval;
+  session::put_text(entry.connection, connection_.c_str());
+  session::put_text(entry.table, table.Display().c_str());
+  session::put_text(entry.address, origin_.address.ToString().c_str());
+  session::put_text(entry.user_agent, origin_.user_agent.c_str());
+  // As long as another worker is faster in using up what was approved, there may be a next one.
+  for (;;) {
+    const auto approval = connection::FindApproval(connection_, entry.table);
+    if (!approval) {
+      session::put_text(entry.transfer, NewUuid().c_str());
+      session::put_text(entry.status, "pending_approval");
+      (void)session::AskWriter(entry, kWriterPatience);
+      return false;
+    }
+    session::put_text(entry.transfer, approval->uuid.c_str());
+    switch (approval->state) {
+      case ApprovalState::kPending:
+        return false;
+      case ApprovalState::kApproved:
+        session::put_text(entry.status, "approved");
+        if (session::AskWriter(entry, kWriterPatience) != 1) continue;
+        approved_[table] = {approval->uuid, false};
+        return true;
+      case ApprovalState::kDenied:
+        session::put_text(entry.status, "denied");
+        (void)session::AskWriter(entry, kWriterPatience);
+        throw Error(sqlstate::kInsufficientPrivilege,
+                    Cat("transfer of table \"", table.ForMessage(), "\" was denied"))
+            .WithDetail(approval->denial_reason
+                            ? Cat("The reason that was given: ", *approval->denial_reason)
+                            : std::string("No reason was given."));
+      case ApprovalState::kExpired:
+        session::put_text(entry.status, "expired");
+        (void)session::AskWriter(entry, kWriterPatience);
+        throw Error(sqlstate::kInsufficientPrivilege,
+                    Cat("approval for table \"", table.ForMessage(), "\" has expired"))
+            .WithDetail("Nobody has decided about it in time.")
+            .WithHint("Ask again: that makes a new request.");
+    }
+  }
+}
+
+std::string ConnectionGuard::UseApproval(const TableName& table) {
+  const auto approved = approved_.find(table);
+  if (approved == approved_.end() || approved->second.used) return std::string();
+  approved->second.used = true;
+  return approved->second.transfer;
+}
+
+void ConnectionGuard::GiveApprovalsUp() {
+  for (const auto& [table, approved] : approved_) {
+    if (approved.used) continue;
+    session::QueueEntry entry = {};
+    entry.kind = session::EntryKind::kServed;
+    session::put_text(entry.connection, connection_.c_str());
+    session::put_text(entry.transfer, approved.transfer.c_str());
+    session::put_text(entry.table, table.Display().c_str());
+    session::put_text(entry.status, "failed");
+    session::put_text(entry.error, "the peer left before the rows were sent");
+    session::put_text(entry.address, origin_.address.ToString().c_str());
+    session::put_text(entry.user_agent, origin_.user_agent.c_str());
+    pg::Call([&] {
+      entry.started_at = entry.ended_at = GetCurrentTimestamp();
+      (void)session::enqueue(entry);
+    });
+  }
+  approved_.clear();
+}
+
+}  // namespace pgsync::server
