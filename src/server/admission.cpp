@@ -68,7 +68,11 @@ void Admission::BeginGuess(const net::HttpRequest& request) {
 }
 
 core::IpAddress Admission::AddressOf(const net::HttpRequest& request) const {
-  return RequestOrigin::Of(request, socket_address_).address;
+  return OriginOf(request).address;
+}
+
+RequestOrigin Admission::OriginOf(const net::HttpRequest& request) const {
+  return RequestOrigin::Of(request, socket_address_);
 }
 
 void Admission::Connect(net::HttpRequest& request) {
@@ -79,7 +83,7 @@ void Admission::Connect(net::HttpRequest& request) {
   if (json.Has("token")) {
     const std::string path = net::HttpTarget::Parse(request.target).path;
     Answer(EnterWithToken(path.substr(0, path.rfind(core::kNativePath)), PathPrefix::kDatabase,
-                          json.String("token"), json.OptionalString("password")));
+                          json.String("token"), json.OptionalString("password"), nullptr));
     return;
   }
   Answer(EnterWithCode(json.String("code"), std::nullopt));
@@ -155,7 +159,8 @@ std::string Admission::EnterWithCode(const std::string& code,
 // Takes a download of a permanent connection. Which that is can only be found out in the database.
 std::string Admission::EnterWithToken(std::string_view prefix, PathPrefix meaning,
                                       const std::string& token,
-                                      const std::optional<std::string>& password) {
+                                      const std::optional<std::string>& password,
+                                      const std::function<void()>& before_taking) {
   RequireStranger();
   const auto database = FindPeerDatabase(prefix, meaning);
   if (!database) RefuseToken("no such database for tokens");
@@ -169,6 +174,7 @@ std::string Admission::EnterWithToken(std::string_view prefix, PathPrefix meanin
         if (password) shown.password = pg::FromUtf8(*password);
         shown.address = peer_address_;
         shown.ticket_hash = ticket_hash_;
+        shown.before_taking = before_taking;
         return PassConnectionGate(shown);
       },
       [&](const char* reason) { RefuseToken(reason); });

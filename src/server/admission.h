@@ -34,16 +34,20 @@ class Admission {
   /// is unknown, 55000 for one that is used up. Returns the session's ticket.
   std::string EnterWithCode(const std::string& code, std::optional<session::Direction> direction);
   /// The same for the token of a permanent connection of the database that the prefix of the path
-  /// names; takes one of its downloads. Raises 28P01 for an unknown token and a wrong password,
-  /// what the policies say (Refused), 53300 where there is no room.
+  /// names; takes one of its downloads, after `before_taking`, which may be null, and raise why
+  /// not. Raises 28P01 for an unknown token and a wrong password, what the policies say
+  /// (PolicyRefusal), 53300 where there is no room.
   std::string EnterWithToken(std::string_view prefix, PathPrefix meaning, const std::string& token,
-                             const std::optional<std::string>& password);
+                             const std::optional<std::string>& password,
+                             const std::function<void()>& before_taking);
   /// Lets a request in that has the session's ticket: also the first on a connection, of a peer
   /// that comes back after another was cut. Raises for any other.
   void Authenticate(const net::HttpRequest& request);
 
   /// Where a request comes from: behind a proxy that is trusted, the address of its client.
   core::IpAddress AddressOf(const net::HttpRequest& request) const;
+  /// And what the peer calls itself.
+  RequestOrigin OriginOf(const net::HttpRequest& request) const;
 
   /// Null: the peer is a stranger yet.
   ServedDatabase* database() const { return database_.get(); }

@@ -64,10 +64,9 @@ session::Session PassConnectionGate(const ShownToken& shown) {
       connection::VerifyPassword(shown.password.value_or(""), *found->download_password_hash);
   const Refusal refusal = core::CheckDownload(policy, facts);
   if (refusal == Refusal::kPassword) throw WrongPassword();
-  if (refusal != Refusal::kNone) {
-    throw Refused(core::RefusalError(refusal, policy), core::RefusalStatus(refusal));
-  }
+  if (refusal != Refusal::kNone) throw PolicyRefusal(refusal, policy);
   const Oid role = RoleOf(*found);
+  if (shown.before_taking) shown.before_taking();
   TakeDownload(found->uuid);
   if (!session::PromotePeer()) {
     throw Error(sqlstate::kTooManyConnections, "peer is busy: too many connections")

@@ -1,6 +1,7 @@
 // How a peer passes that shows the token of a permanent connection.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,8 @@ struct ShownToken {
   std::optional<std::string> password;  ///< in the database's encoding
   core::IpAddress address;              ///< of the peer
   std::string ticket_hash;              ///< of the ticket that it is to have
+  /// The last look at the request before a download is taken; may be null, and may raise why not.
+  std::function<void()> before_taking;
 };
 
 /// Within the transaction of the gate: finds the connection, locks it, lets its policies decide,

@@ -68,14 +68,13 @@ void ConnectionGuard::BeginRequest(RequestOrigin origin) {
   facts.address = origin_.address;
   facts.records_reserved = returned_;
   const Refusal refusal = core::CheckRequest(policy_, facts);
-  if (refusal != Refusal::kNone) {
-    throw Refused(core::RefusalError(refusal, policy_), core::RefusalStatus(refusal));
-  }
+  if (refusal != Refusal::kNone) throw PolicyRefusal(refusal, policy_);
   const int64 wait = session::TakeRequestOf(connection_, policy_.rate_limit_requests_per_minute);
   if (wait > 0) {
-    throw Refused(core::RefusalError(Refusal::kRate, policy_), core::RefusalStatus(Refusal::kRate),
-                  {{"Retry-After", std::to_string((wait + USECS_PER_SEC - 1) / USECS_PER_SEC)},
-                   {core::kWaitHeader, core::kWaitForRate}});
+    throw PolicyRefusal(
+        Refusal::kRate, policy_,
+        {{"Retry-After", std::to_string((wait + USECS_PER_SEC - 1) / USECS_PER_SEC)},
+         {core::kWaitHeader, core::kWaitForRate}});
   }
 }
 
@@ -112,9 +111,7 @@ void ConnectionGuard::RequireApproved(const std::vector<TableName>& tables, bool
     if (core::RequiresApproval(policy_, AsPolicy(table)) && !TryApproval(table)) waits = true;
   }
   if (!waits) return;
-  throw Refused(core::RefusalError(Refusal::kApproval, policy_),
-                core::RefusalStatus(Refusal::kApproval),
-                {{core::kWaitHeader, core::kWaitForApproval}});
+  throw PolicyRefusal(Refusal::kApproval, policy_, {{core::kWaitHeader, core::kWaitForApproval}});
 }
 
 // False: it has been asked for, and is waited for.

@@ -52,17 +52,16 @@ std::unique_ptr<PhoenixChannel> PhoenixChannel::Open(const net::HttpRequest& req
   auto socket = net::WebSocket::Accept(stream, waiter, request, http.GiveUp());
   waiter.set_deadline(std::nullopt);
   waiter.set_read_limit(std::nullopt);
-  NoteConnectionInfo(admission.database()->session().id, request,
-                     admission.AddressOf(request).ToString(), stream.encrypted() ? "wss" : "ws");
+  const RequestOrigin origin = admission.OriginOf(request);
+  NoteConnectionInfo(admission.database()->session().id, request, origin.address.ToString(),
+                     stream.encrypted() ? "wss" : "ws");
   return std::unique_ptr<PhoenixChannel>(
-      new PhoenixChannel(*admission.database(), std::move(socket)));
+      new PhoenixChannel(*admission.database(), std::move(socket), origin));
 }
 
-PhoenixChannel::PhoenixChannel(ServedDatabase& database, std::unique_ptr<net::WebSocket> socket)
-    : database_(database),
-      socket_(std::move(socket)),
-      topic_(Cat("transfer:", database.session().code)),
-      requests_(database, *socket_, topic_) {
+PhoenixChannel::PhoenixChannel(ServedDatabase& database, std::unique_ptr<net::WebSocket> socket,
+                               const RequestOrigin& origin)
+    : database_(database), socket_(std::move(socket)), requests_(database, *socket_, origin) {
   exit_state.farewell_argument = socket_.get();
   exit_state.farewell = say_farewell;
 }
@@ -107,7 +106,7 @@ void PhoenixChannel::Handle(const core::PhoenixFrame& frame) {
 }
 
 void PhoenixChannel::Join(const core::PhoenixFrame& frame) {
-  if (frame.topic() != topic_) {
+  if (!IsTopic(frame.topic())) {
     socket_->WriteText(core::WritePhoenixReply(frame.ref(), frame.topic(), "error",
                                                R"({"reason":"code_mismatch"})"));
     return;
@@ -115,10 +114,19 @@ void PhoenixChannel::Join(const core::PhoenixFrame& frame) {
   if (const core::JsonValue* info = frame.Find("receiver_info")) {
     NoteReceiverInfo(database_.session().id, *info);
   }
+  requests_.set_topic(std::string(frame.topic()));
   requests_.set_lossless(AcceptsText(frame));
   joined_ = true;
   // A peer takes the join for done only where the response is empty.
-  socket_->WriteText(core::WritePhoenixReply(frame.ref(), topic_, "ok", "{}"));
+  socket_->WriteText(core::WritePhoenixReply(frame.ref(), frame.topic(), "ok", "{}"));
+}
+
+// Whether the channel is that of the session. Nothing tells a peer that has a token under which
+// uuid its connection is known here, so it may leave that out.
+bool PhoenixChannel::IsTopic(std::string_view topic) const {
+  const session::Session& session = database_.session();
+  if (session.connection.empty()) return topic == Cat("transfer:", session.code);
+  return topic == "transfer:conn" || topic == Cat("transfer:conn:", session.connection);
 }
 
 }  // namespace pgsync::server

@@ -29,13 +29,14 @@ class PhoenixChannel {
   const ServedTotals& totals() const { return requests_.totals(); }
 
  private:
-  PhoenixChannel(ServedDatabase& database, std::unique_ptr<net::WebSocket> socket);
+  PhoenixChannel(ServedDatabase& database, std::unique_ptr<net::WebSocket> socket,
+                 const RequestOrigin& origin);
   void Handle(const core::PhoenixFrame& frame);
   void Join(const core::PhoenixFrame& frame);
+  bool IsTopic(std::string_view topic) const;
 
   ServedDatabase& database_;
   std::unique_ptr<net::WebSocket> socket_;
-  std::string topic_;
   PhoenixRequests requests_;
   bool joined_ = false;
 };

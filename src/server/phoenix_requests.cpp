@@ -13,6 +13,8 @@
 #include "pg/encoding.h"
 #include "pg/settings.h"
 #include "server/peer_watch.h"
+#include "server/refusal.h"
+#include "server/served_rows.h"
 #include "session/peer_table.h"
 #include "session/shared_memory.h"
 
@@ -75,17 +77,19 @@ struct Page {
   std::string sent_offset = "0";  // as JSON
 };
 
-Page ReadPage(const core::PhoenixFrame& frame) {
+// A limit above `longest` is cut to that; without it, what this server allows is not to be passed.
+Page ReadPage(const core::PhoenixFrame& frame, std::optional<int64> longest) {
   Page page;
   if (const JsonValue* limit = frame.Find("limit")) {
     const auto number = limit->IsNull() ? kLimitOfNull : Integer(*limit);
     if (!number || *number < 0) throw Error(sqlstate::kInvalidParameter, "limit must be a count");
-    if (*number > settings::max_page_rows) {
+    page.limit = *number;
+    if (!longest && page.limit > settings::max_page_rows) {
       throw Error(sqlstate::kTooLarge, Cat("limit ", *number, " is above ", settings::max_page_rows,
                                            " (sync.max_page_rows)"));
     }
-    page.limit = *number;
   }
+  if (longest) page.limit = std::min(page.limit, *longest);
   const JsonValue* offset = frame.Find("offset");
   if (offset != nullptr && !offset->IsNull()) {
     const auto number = Integer(*offset);
@@ -107,6 +111,20 @@ std::vector<rows::PhoenixEncoder::Request> Columns(const catalog::Table& table,
   }
   return columns;
 }
+
+// The rows of a page go one way, the one behind them another: it is only seen.
+class PageRows : public rows::RowConsumer {
+ public:
+  PageRows(int64 limit, rows::RowConsumer& page, rows::RowConsumer& rest)
+      : left_(limit), page_(page), rest_(rest) {}
+  void take_row(TupleTableSlot* slot) override { (left_-- > 0 ? page_ : rest_).take_row(slot); }
+  bool done() const override { return rest_.done(); }
+
+ private:
+  int64 left_;
+  rows::RowConsumer& page_;
+  rows::RowConsumer& rest_;
+};
 
 }  // namespace
 
@@ -134,26 +152,31 @@ void PhoenixRequests::Handle(const core::PhoenixFrame& frame) {
   pgstat_report_activity(STATE_RUNNING, request->event);
   session::SetPeerActivity(request->event);
   try {
+    if (ConnectionGuard* guard = database_.guard()) {
+      database_.Look([&] { guard->BeginRequest(origin_); });
+    }
     (this->*request->answer)(frame);
   } catch (const core::TimeoutError&) {
     throw;  // nobody reads any more
   } catch (const pg::PgError& error) {
     if (PeerWatchSawPeerGone() || PeerWatchSawOldSnapshot()) throw;
-    Fail(*request, error.ToError());
+    Fail(request->failure, error.ToError());
   } catch (const Error& error) {
     if (error.state() == sqlstate::kConnectionLost) throw;
-    const bool whole = dynamic_cast<const Refusal*>(&error) != nullptr;
-    static const Request kWhole = {"", nullptr, ""};
-    Fail(whole ? kWhole : *request, error);
+    if (const auto* refusal = dynamic_cast<const PolicyRefusal*>(&error)) {
+      Fail("", Refusal(core::RefusalText(refusal->refusal())));
+    } else {
+      Fail(dynamic_cast<const Refusal*>(&error) != nullptr ? "" : request->failure, error);
+    }
   }
   session::SetPeerActivity("idle");
 }
 
-void PhoenixRequests::Fail(const Request& request, const Error& error) {
+void PhoenixRequests::Fail(const char* failure, const Error& error) {
   if (!socket_.DropText()) throw BrokenAnswer(error);
   const core::RemoteError wire = pg::ErrorForWire(error);
   core::JsonWriter json;
-  json.BeginObject().Field("error", Cat(request.failure, wire.message)).Key("ref").Raw(ref_);
+  json.BeginObject().Field("error", Cat(failure, wire.message)).Key("ref").Raw(ref_);
   socket_.WriteText(
       core::WritePhoenixFrame("null", topic_, "response:error", json.EndObject().Take()));
 }
@@ -173,13 +196,15 @@ catalog::Table PhoenixRequests::Resolve(const std::string& utf8_name, const char
   const Oid oid = possible ? catalog::FindRelation(name) : InvalidOid;
   const Refusal unknown(naming ? Cat(not_found, name.name) : not_found);
   const Refusal denied(Cat("Access denied to table: ", name.name));
+  const ConnectionGuard* guard = database_.guard();
+  if (guard != nullptr && !guard->Shares(name)) throw denied;  // whether or not it exists
   if (!OidIsValid(oid)) throw unknown;
   const catalog::Table table = catalog::ReadTable(oid);
   if (!table.ordinary() && !table.partitioned()) throw unknown;
   const auto& shared = database_.session().tables;
   if (shared && std::find(shared->begin(), shared->end(), oid) == shared->end()) throw denied;
   try {
-    catalog::RequireReadable(table, shared.has_value());
+    catalog::RequireReadable(table, guard != nullptr ? guard->Names(name) : shared.has_value());
   } catch (const Error& error) {
     if (error.state() != sqlstate::kInsufficientPrivilege) throw;
     throw denied;
@@ -202,7 +227,9 @@ void PhoenixRequests::Tables(const core::PhoenixFrame&) {
     options.schema = kSchema;
     options.only = database_.session().tables;
     json.BeginArray();
+    const ConnectionGuard* guard = database_.guard();
     for (const core::TableListEntry& entry : catalog::ListTables(options)) {
+      if (guard != nullptr && !guard->Shares({entry.schema, entry.name})) continue;
       json.BeginObject().Field("name", entry.name);
       json.OptionalField("estimated_count", entry.row_count).EndObject();
     }
@@ -232,39 +259,67 @@ void PhoenixRequests::Count(const core::PhoenixFrame& frame) {
   Reply("response:count", Cat("\"count\":", count));
 }
 
+// Asks for the rows of a table, which may have to wait for somebody who approves of it.
+void PhoenixRequests::RequireApproved(const std::string& utf8_name, bool first_page) {
+  ConnectionGuard* guard = database_.guard();
+  if (guard == nullptr || utf8_name.find('\0') != std::string::npos) return;
+  database_.Look([&] {
+    const catalog::TableName table = {kSchema, pg::FromUtf8(utf8_name)};
+    if (guard->Shares(table)) guard->RequireApproved({table}, first_page);
+  });
+}
+
 // The page goes out while the table is being read.
 void PhoenixRequests::Records(const core::PhoenixFrame& frame) {
   const std::string name = TableOf(frame);
-  const Page page = ReadPage(frame);
+  ConnectionGuard* const guard = database_.guard();
+  std::optional<int64> longest;
+  if (guard != nullptr) {
+    longest = std::min<int64>(guard->policy().max_records_per_request, settings::max_page_rows);
+  }
+  const Page page = ReadPage(frame, longest);
   engine::ScanRequest scan;
   scan.ordered = true;
   scan.limit = page.limit + 1;  // whether there is another
   scan.offset = page.offset;
-  database_.Read([&] {
-    const catalog::Table table = Resolve(name, "Failed to fetch records: :table_not_found", false);
-    engine::RequireUnchanged(table);
-    scan.columns = engine::PlainColumns(table);
-    const pg::ClientEncodingScope scope(PG_UTF8);
-    core::ByteSink& sink = socket_.BeginText();
-    auto write = [&](std::string_view text) { sink.Write(&text, 1); };
-    write(Cat("[null,null,", core::JsonWriter().String(topic_).Take(),
-              ",\"response:records\",{\"records\":["));
-    const auto sender = engine::SendPhoenixRows(
-        Columns(table, scan.columns),
-        lossless_ ? rows::PhoenixForm::kPgText : rows::PhoenixForm::kWebSocket,
-        static_cast<uint64>(page.limit), sink, [](uint64, uint64 bytes) {
-          session::add_peer_bytes(bytes);
-          return true;
-        });
-    engine::ScanTable(table, scan, sender->consumer());
-    sender->Finish();
-    write(Cat("],\"offset\":", page.sent_offset,
-              ",\"has_more\":", sender->more() ? "true" : "false",
-              lossless_ ? ",\"encoding\":\"pgtext\"" : "", ",\"ref\":", ref_, "}]"));
-    socket_.EndText();
-    totals_.rows += sender->rows();
-    totals_.tables += page.offset == 0 ? 1 : 0;
-  });
+  RequireApproved(name, page.offset == 0);
+  std::optional<ServedRows> served;
+  try {
+    database_.Read([&] {
+      const catalog::Table table =
+          Resolve(name, "Failed to fetch records: :table_not_found", false);
+      engine::RequireUnchanged(table);
+      scan.columns = engine::PlainColumns(table);
+      if (guard != nullptr) served.emplace(*guard, table.name, database_.role_name(), page.limit);
+      const pg::ClientEncodingScope scope(PG_UTF8);
+      core::ByteSink& sink = socket_.BeginText();
+      auto write = [&](std::string_view text) { sink.Write(&text, 1); };
+      write(Cat("[null,null,", core::JsonWriter().String(topic_).Take(),
+                ",\"response:records\",{\"records\":["));
+      const auto sender = engine::SendPhoenixRows(
+          Columns(table, scan.columns),
+          lossless_ ? rows::PhoenixForm::kPgText : rows::PhoenixForm::kWebSocket,
+          static_cast<uint64>(page.limit), sink, [&served](uint64, uint64 bytes) {
+            session::add_peer_bytes(bytes);
+            if (served) served->AddBytes(bytes);
+            return true;
+          });
+      rows::RowConsumer& sends = sender->consumer();
+      PageRows rows(page.limit, served ? served->Around(sends) : sends, sends);
+      engine::ScanTable(table, scan, rows);
+      sender->Finish();
+      write(Cat("],\"offset\":", page.sent_offset,
+                ",\"has_more\":", sender->more() ? "true" : "false",
+                lossless_ ? ",\"encoding\":\"pgtext\"" : "", ",\"ref\":", ref_, "}]"));
+      socket_.EndText();
+      totals_.rows += sender->rows();
+      totals_.tables += page.offset == 0 ? 1 : 0;
+    });
+  } catch (const std::exception& error) {
+    if (served) served->Fail(error.what());
+    throw;
+  }
+  if (served) served->Complete();
 }
 
 }  // namespace pgsync::server

@@ -6,6 +6,7 @@
 #include "core/code.h"
 #include "core/native_protocol.h"
 #include "net/websocket.h"
+#include "server/connection_gate.h"
 #include "server/refusal.h"
 #include "session/database_table.h"
 #include "session/served_session.h"
@@ -31,6 +32,21 @@ bool Disabled(Oid database) {
   return state != session::DatabaseState::kEnabled && state != session::DatabaseState::kUnknown;
 }
 
+// The last that is looked at before something is spent.
+void RequireHandshake(const net::HttpRequest& request) {
+  const std::string problem = net::WebSocketProblem(request);
+  if (problem.empty()) return;
+  throw Refused(Error(sqlstate::kProtocolViolation, "Invalid WebSocket handshake: " + problem),
+                400);
+}
+
+void EnterWithToken(const net::HttpRequest& request, const net::HttpTarget& target,
+                    const std::string& token, Admission& admission) {
+  const std::string prefix = target.path.substr(0, target.path.rfind(kSocketPath));
+  (void)admission.EnterWithToken(prefix, PathPrefix::kAny, token, target.Find("password"),
+                                 [&request] { RequireHandshake(request); });
+}
+
 void EnterWithCode(const net::HttpRequest& request, const std::string& code, Admission& admission) {
   if (code.size() != core::kCodeLength || code.find('\0') != std::string::npos) {
     admission.RefuseStranger("malformed code");
@@ -38,8 +54,7 @@ void EnterWithCode(const net::HttpRequest& request, const std::string& code, Adm
   const auto facts = session::LookUpCode(code);
   if (facts && Disabled(facts->database)) throw Denial{403, "Module disabled", {}};
   if (facts && facts->pending) {
-    const std::string problem = net::WebSocketProblem(request);
-    if (!problem.empty()) throw Denial{400, "Invalid WebSocket handshake: " + problem, {}};
+    RequireHandshake(request);
   }
   (void)admission.EnterWithCode(code, session::Direction::kSend);
 }
@@ -56,13 +71,20 @@ void Enter(const net::HttpRequest& request, Admission& admission) {
   if (!token && !code) throw Denial{403, "Missing authentication", {}};
   try {
     admission.BeginGuess(request);
-    if (token) admission.RefuseStranger("unknown token");
-    EnterWithCode(request, *code, admission);
+    if (token) {
+      EnterWithToken(request, target, *token, admission);
+    } else {
+      EnterWithCode(request, *code, admission);
+    }
+  } catch (const PolicyRefusal& error) {
+    throw Denial{403, core::RefusalText(error.refusal()), {}};
   } catch (const Refused& error) {
     throw Denial{error.status(), error.message(), error.headers()};
   } catch (const Error& error) {
-    if (error.state() == sqlstate::kInvalidAuthorization)
-      throw Denial{403, token ? "Invalid token" : "Invalid code", {}};
+    if (dynamic_cast<const WrongPassword*>(&error) != nullptr)
+      throw Denial{403, "Invalid password", {}};
+    if (error.state() == sqlstate::kInvalidPassword) throw Denial{403, "Invalid token", {}};
+    if (error.state() == sqlstate::kInvalidAuthorization) throw Denial{403, "Invalid code", {}};
     if (error.state() == sqlstate::kNotInPrerequisiteState)
       throw Denial{403, "Code already used", {}};
     throw Denial{core::HttpStatusOf(error.state()), error.message(), {}};

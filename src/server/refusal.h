@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/error.h"
+#include "core/policy.h"
 #include "net/http_message.h"
 
 namespace pgsync::server {
@@ -17,6 +18,19 @@ class Refused : public core::Error {
  private:
   int status_;
   net::HttpHeaders headers_;
+};
+
+/// What the policy of a connection does not allow.
+class PolicyRefusal : public Refused {
+ public:
+  PolicyRefusal(core::Refusal refusal, const core::Policy& policy, net::HttpHeaders headers = {})
+      : Refused(core::RefusalError(refusal, policy), core::RefusalStatus(refusal),
+                std::move(headers)),
+        refusal_(refusal) {}
+  core::Refusal refusal() const { return refusal_; }
+
+ private:
+  core::Refusal refusal_;
 };
 
 }  // namespace pgsync::server

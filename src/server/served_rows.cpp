@@ -76,8 +76,7 @@ void ServedRows::Reserve() {
   served.reserved += granted;
   block_ = std::min(block_ * 2, kLargestBlock);
   if (granted > 0) return;
-  throw Refused(core::RefusalError(Refusal::kRecordLimit, guard_.policy()),
-                core::RefusalStatus(Refusal::kRecordLimit));
+  throw PolicyRefusal(Refusal::kRecordLimit, guard_.policy());
 }
 
 void ServedRows::take_row(TupleTableSlot* slot) {
