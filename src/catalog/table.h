@@ -32,7 +32,13 @@ struct Column {
 };
 
 /// Strategies of the btree access method, by their numbers.
-enum class Comparison { kLess = 1, kEqual = 3, kGreaterOrEqual = 4, kGreater = 5 };
+enum class Comparison {
+  kLess = 1,
+  kLessOrEqual = 2,
+  kEqual = 3,
+  kGreaterOrEqual = 4,
+  kGreater = 5
+};
 
 /// A unique index that can tell rows apart.
 struct Key {

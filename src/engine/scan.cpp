@@ -27,11 +27,6 @@ namespace sqlstate = core::sqlstate;
 
 namespace {
 
-struct ScanParam {
-  Oid type;
-  Datum value;
-};
-
 // The executor's view of a RowConsumer.
 struct ConsumerDest {
   DestReceiver receiver;
@@ -230,6 +225,10 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
                 Cat("table \"", table.name.ForMessage(), "\" has no key to go on behind"))
         .WithHint("Use row_offset for a table without a primary key.");
   }
+  if (!request.filter.empty() && !table.row_key) {
+    throw Error(sqlstate::kInvalidForeignKey,
+                Cat("table \"", table.name.ForMessage(), "\" has no key to choose rows by"));
+  }
   std::vector<std::string> columns;
   std::vector<Oid> types;
   for (size_t position : request.columns) {
@@ -246,15 +245,19 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
   if (request.among != nullptr) {
     sql += " WHERE tableoid OPERATOR(pg_catalog.=) $1 AND ctid OPERATOR(pg_catalog.=) ANY ($2)";
   }
+  pg::OwnedContext parameters("sync scan parameters");
+  std::vector<ScanParam> params;
+  if (!request.filter.empty()) {
+    pg::ContextScope scope(parameters.get());
+    sql += Cat(" WHERE ", KeyCondition(table, request.filter, &params));
+  }
   const std::string order = ordered ? OrderClause(table) : std::string();
   if (!order.empty()) sql += Cat(" ORDER BY ", order);
   if (request.limit) sql += Cat(" LIMIT ", *request.limit);
   if (request.offset > 0) sql += Cat(" OFFSET ", request.offset);
 
   uint64 rows = 0;
-  pg::OwnedContext parameters("sync scan parameters");
   pg::WithSpi([&] {
-    std::vector<ScanParam> params;
     if (request.after) {
       pg::ContextScope scope(parameters.get());
       params = KeyParams(table, *request.after, parameters.get());

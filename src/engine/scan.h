@@ -7,6 +7,7 @@
 
 #include "catalog/table.h"
 #include "engine/hashed_rows.h"
+#include "engine/key_filter.h"
 #include "pg/memory.h"
 #include "rows/consumer.h"
 
@@ -29,6 +30,8 @@ struct ScanRequest {
   bool places = false;
   /// Only these rows, if the snapshot sees them.
   const PlacedRows* among = nullptr;
+  /// Only the rows that it chooses: needs a key, and goes with neither `after` nor `among`.
+  KeyFilter filter;
 };
 
 /// Where a row is that a scan with `places` and so many columns has handed over. Points into the
@@ -46,7 +49,7 @@ std::vector<size_t> PlainColumns(const catalog::Table& table);
 void RequirePage(const ScanRequest& request);
 
 /// Runs the SELECT under the active snapshot and hands its rows to `consumer`. Returns their
-/// number. Raises 42830 for `after` without a key.
+/// number. Raises 42830 for `after` or a filter without a key.
 uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
                  rows::RowConsumer& consumer);
 

@@ -34,6 +34,7 @@ char* ssl_key_file;
 char* ssl_ca_file;
 char* allowed_clients;
 char* trusted_proxies;
+bool phoenix_hash_auth = false;
 bool phoenix_activation = false;
 bool phoenix_reactivation = false;
 char* allowed_peers;
@@ -191,6 +192,10 @@ void define_bool(const char* name, const char* text, const char* details, bool* 
 
 // What PhoenixKit's sites need for some things, and nobody else should be allowed.
 void define_phoenix_settings() {
+  define_bool("sync.phoenix_hash_auth",
+              "Lets PhoenixKit sites pull over HTTP with the hash of a token instead of the token.",
+              "Whoever reads the hash, as in a backup of the other site's database, can pull, too.",
+              &phoenix_hash_auth);
   define_bool("sync.phoenix_activation",
               "Lets a PhoenixKit site activate a pending connection by asking for its status.",
               "Only with approval mode \"auto_approve\".", &phoenix_activation);

@@ -13,6 +13,7 @@ extern char* listen_addresses;
 extern char* database;
 extern char* databases;
 extern char* trusted_proxies;
+extern bool phoenix_hash_auth;
 extern bool phoenix_activation;
 extern bool phoenix_reactivation;
 extern int max_connections;

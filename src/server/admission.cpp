@@ -6,10 +6,9 @@
 #include "pg/encoding.h"
 #include "pg/settings.h"
 #include "pg/wait.h"
-#include "server/connection_gate.h"
 #include "server/guess_guard.h"
 #include "server/log.h"
-#include "server/peer_database.h"
+#include "server/refusal.h"
 #include "server/worker_exit.h"
 #include "session/connection_session.h"
 #include "session/database_table.h"
@@ -165,21 +164,40 @@ std::string Admission::EnterWithToken(std::string_view prefix, PathPrefix meanin
   const auto database = FindPeerDatabase(prefix, meaning);
   if (!database) RefuseToken("no such database for tokens");
   std::string ticket = NewTicket();
+  ShownToken shown;
+  shown.token_hash = core::HashToken(token);
+  shown.password = password;
+  shown.before_taking = before_taking;
+  OpenWithToken(*database, std::move(shown), [&](const char* reason) { RefuseToken(reason); });
+  return ticket;
+}
+
+// `shown` has what the peer has shown, in UTF-8; the rest is known here.
+void Admission::OpenWithToken(const PeerDatabase& database, ShownToken shown,
+                              const std::function<void(const char* reason)>& refuse) {
+  shown.address = peer_address_;
+  shown.ticket_hash = ticket_hash_;
   OpenDatabase(
-      database->oid,
+      database.oid,
       [&] {
-        if (!HasName(database->name)) throw NotAdmitted("database was renamed");
-        ShownToken shown;
-        shown.token_hash = core::HashToken(token);
-        if (password) shown.password = pg::FromUtf8(*password);
-        shown.address = peer_address_;
-        shown.ticket_hash = ticket_hash_;
-        shown.before_taking = before_taking;
+        if (!HasName(database.name)) throw NotAdmitted("database was renamed");
+        if (shown.password) shown.password = pg::FromUtf8(*shown.password);
         return PassConnectionGate(shown);
       },
-      [&](const char* reason) { RefuseToken(reason); });
+      refuse);
   LogAccepted();
-  return ticket;
+}
+
+ServedDatabase& Admission::EnterForRequest(const net::HttpRequest& request,
+                                           const PeerDatabase& database, ShownToken shown) {
+  peer_address_ = AddressOf(request);
+  (void)NewTicket();  // that nobody gets
+  OpenWithToken(database, std::move(shown), [this](const char* reason) {
+    AfterWrongGuess(peer_address_, reason);
+    throw Refused(Error(sqlstate::kInvalidPassword, "invalid connection"), 401);
+  });
+  exit_state.completed = true;
+  return *database_;
 }
 
 // A ticket on a connection that has none yet: a peer that comes back after its connection was cut.

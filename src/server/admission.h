@@ -8,6 +8,7 @@
 
 #include "core/cidr.h"
 #include "net/http_server.h"
+#include "server/connection_gate.h"
 #include "server/peer_database.h"
 #include "server/served_database.h"
 
@@ -44,6 +45,12 @@ class Admission {
   /// that comes back after another was cut. Raises for any other.
   void Authenticate(const net::HttpRequest& request);
 
+  /// Lets a peer in for one request, with the hash of a connection's token and maybe a password, in
+  /// UTF-8; nobody comes back to that session. Raises Refused (401) for an unknown token, else as
+  /// PassConnectionGate().
+  ServedDatabase& EnterForRequest(const net::HttpRequest& request, const PeerDatabase& database,
+                                  ShownToken shown);
+
   /// Where a request comes from: behind a proxy that is trusted, the address of its client.
   core::IpAddress AddressOf(const net::HttpRequest& request) const;
   /// And what the peer calls itself.
@@ -53,6 +60,8 @@ class Admission {
   ServedDatabase* database() const { return database_.get(); }
 
  private:
+  void OpenWithToken(const PeerDatabase& database, ShownToken shown,
+                     const std::function<void(const char* reason)>& refuse);
   void Admit(const session::Session& session);
   void OpenDatabase(Oid database, const ServedDatabase::FindSession& find,
                     const std::function<void(const char* reason)>& refuse);

@@ -40,16 +40,25 @@ Oid RoleOf(const connection::Connection& connection) {
       .WithDetail(Cat("Connection \"", connection.name, "\" runs as \"", connection.run_as, "\"."));
 }
 
-void TakeDownload(const std::string& uuid) {
+void NoteConnected(const std::string& uuid) {
   const std::string table = connection::TableOf("sync_connections");
   pg::UserScope owner(catalog::ExtensionOwner());
-  pg::CatalogQuery(Cat("UPDATE ", table,
-                       " SET downloads_used = downloads_used + 1, last_connected_at = now() "
-                       "WHERE uuid = $1::uuid"),
+  pg::CatalogQuery(Cat("UPDATE ", table, " SET last_connected_at = now() WHERE uuid = $1::uuid"),
                    {pg::Param::OfText(uuid)});
 }
 
 }  // namespace
+
+bool TakeDownload(const std::string& connection) {
+  const std::string table = connection::TableOf("sync_connections");
+  pg::UserScope owner(catalog::ExtensionOwner());
+  return !pg::CatalogQuery(Cat("UPDATE ", table,
+                               " SET downloads_used = downloads_used + 1 WHERE uuid = $1::uuid "
+                               "AND (max_downloads IS NULL OR downloads_used < max_downloads) "
+                               "RETURNING 1"),
+                           {pg::Param::OfText(connection)})
+              .empty();
+}
 
 session::Session PassConnectionGate(const ShownToken& shown) {
   const auto found = connection::FindSenderByToken(shown.token_hash, connection::Reading::kLocked);
@@ -67,7 +76,8 @@ session::Session PassConnectionGate(const ShownToken& shown) {
   if (refusal != Refusal::kNone) throw PolicyRefusal(refusal, policy);
   const Oid role = RoleOf(*found);
   if (shown.before_taking) shown.before_taking();
-  TakeDownload(found->uuid);
+  NoteConnected(found->uuid);
+  if (shown.takes_download) (void)TakeDownload(found->uuid);  // the row is locked, and has one
   if (!session::PromotePeer()) {
     throw Error(sqlstate::kTooManyConnections, "peer is busy: too many connections")
         .WithDetail(

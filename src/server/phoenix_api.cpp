@@ -1,10 +1,13 @@
 #include "server/phoenix_api.h"
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "pg/encoding.h"
 #include "server/guess_guard.h"
 #include "server/log.h"
 #include "server/peer_database.h"
+#include "server/phoenix_data.h"
 #include "server/phoenix_sites.h"
 #include "server/refusal.h"
 #include "server/stranger_work.h"
@@ -28,6 +31,7 @@ class PhoenixApi {
         target_(target),
         http_(http),
         stream_(stream),
+        admission_(admission),
         address_(admission.AddressOf(request)) {}
 
   void Handle();
@@ -44,6 +48,7 @@ class PhoenixApi {
   const net::HttpTarget& target_;
   net::HttpServerConnection& http_;
   const net::Stream& stream_;
+  Admission& admission_;
   core::IpAddress address_;
   const core::PhoenixRoute* route_ = nullptr;
   std::optional<core::PhoenixRequest> parameters_;
@@ -72,8 +77,7 @@ void PhoenixApi::Refuse(const Error& error, int status, const net::HttpHeaders& 
 bool PhoenixApi::Prepare() {
   const size_t name = target_.path.rfind(core::kPhoenixApiPath) + sizeof(core::kPhoenixApiPath) - 1;
   route_ = core::FindPhoenixRoute(std::string_view(target_.path).substr(name));
-  const bool known = route_ != nullptr && route_->operation < PhoenixOperation::kListTables;
-  if (!known || request_.method != route_->method) {
+  if (route_ == nullptr || request_.method != route_->method) {
     Fail(404, "There is nothing at this path");
     return false;
   }
@@ -96,10 +100,14 @@ bool PhoenixApi::Prepare() {
   return true;
 }
 
-// A site that registers may be told first that none is taken.
+// A site that registers may be told first that none is taken; and a token stands for its hash.
 std::vector<std::string> PhoenixApi::Missing() const {
   if (route_->operation == PhoenixOperation::kRegister) return {};
-  return parameters_->Missing(*route_);
+  auto missing = parameters_->Missing(*route_);
+  if (IsPhoenixDataRoute(*route_) && ShowsToken(*parameters_, request_)) {
+    missing.erase(std::remove(missing.begin(), missing.end(), "auth_token_hash"), missing.end());
+  }
+  return missing;
 }
 
 void PhoenixApi::AnswerSite(const PeerDatabase& database) {
@@ -139,7 +147,11 @@ void PhoenixApi::Handle() {
     const auto missing = Missing();
     if (!missing.empty()) return Answer({400, core::PhoenixMissing(*route_, missing), {}});
     BeforeGuess(address_);
-    AnswerSite(*database);
+    if (IsPhoenixDataRoute(*route_)) {
+      ServePhoenixData(*route_, *parameters_, request_, *database, http_, admission_);
+    } else {
+      AnswerSite(*database);
+    }
   } catch (const core::TimeoutError&) {
     throw;
   } catch (const net::BadRequest& error) {
@@ -147,8 +159,11 @@ void PhoenixApi::Handle() {
   } catch (const Refused& error) {
     if (http_.in_stream()) throw;
     Refuse(error, error.status(), error.headers());
+  } catch (const WrongPassword& error) {
+    Refuse(error, 403);
   } catch (const Error& error) {
     if (error.state() == sqlstate::kConnectionLost || http_.in_stream()) throw;
+    if (error.state() == sqlstate::kInsufficientPrivilege) return Refuse(error, 403);
     Refuse(error, 503, {{"Retry-After", "1"}});
   }
 }

@@ -142,7 +142,7 @@ is((api($node, 'get-connection-status', \%asks))[2]{status}, 'pending', 'case 35
 $node->safe_psql('postgres', 'SELECT sync_disable()');
 is(answers(api_at($node, '/sync/api/status')), '200 {"enabled":false,"incoming_mode":"deny_all","password_required":false}', 'case 33: status works when disabled');
 is(answers(api($node, $_, {})), $error->(503, 'DB Sync module is disabled'), "case 33: $_ when disabled")
-  for (sort keys %required);
+  for (sort(keys %required), 'list-tables', 'pull-data', 'table-schema', 'table-records');
 $node->safe_psql('postgres', 'SELECT sync_enable()');
 $node->safe_psql('postgres', 'ALTER TABLE sync_connections RENAME TO gone');
 is((api($node, 'verify-connection', \%site))[0], 503, 'case 36: trouble with the database is no 404');
