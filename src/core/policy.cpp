@@ -35,6 +35,18 @@ bool AddressAllowed(const Policy& policy, const IpAddress& address) {
                      [&](const Cidr& network) { return network.Contains(address); });
 }
 
+bool LimitReached(const Policy& policy, int64_t now) {
+  return Expired(policy, now) || Reached(policy.max_downloads, policy.downloads_used) ||
+         Reached(policy.max_records_total, policy.records_downloaded);
+}
+
+// A connection may be marked as expired at any moment after it has come to a limit: until it is
+// changed its peer hears of that limit, as it did before, and ends the download that reached it.
+bool ActiveButForLimits(const Policy& policy, int64_t now) {
+  return policy.status == ConnectionStatus::kActive ||
+         (policy.status == ConnectionStatus::kExpired && LimitReached(policy, now));
+}
+
 }  // namespace
 
 const char* ApprovalModeName(ApprovalMode mode) {
@@ -48,7 +60,7 @@ std::optional<ApprovalMode> ParseApprovalMode(const std::string& word) {
 }
 
 Refusal CheckDownload(const Policy& policy, const RequestFacts& facts) {
-  if (policy.status != ConnectionStatus::kActive) return Refusal::kNotActive;
+  if (!ActiveButForLimits(policy, facts.now)) return Refusal::kNotActive;
   if (Expired(policy, facts.now)) return Refusal::kExpired;
   if (Reached(policy.max_downloads, policy.downloads_used)) return Refusal::kDownloadLimit;
   const Refusal refusal = CheckRequest(policy, facts);
@@ -57,10 +69,7 @@ Refusal CheckDownload(const Policy& policy, const RequestFacts& facts) {
 }
 
 Refusal CheckRequest(const Policy& policy, const RequestFacts& facts) {
-  const bool used_up = policy.status == ConnectionStatus::kExpired &&
-                       (Reached(policy.max_downloads, policy.downloads_used) ||
-                        Reached(policy.max_records_total, policy.records_downloaded));
-  if (policy.status != ConnectionStatus::kActive && !used_up) return Refusal::kNotActive;
+  if (!ActiveButForLimits(policy, facts.now)) return Refusal::kNotActive;
   if (Expired(policy, facts.now)) return Refusal::kExpired;
   if (Reached(policy.max_records_total, policy.records_downloaded - facts.records_reserved)) {
     return Refusal::kRecordLimit;
@@ -77,9 +86,7 @@ bool IsActive(const Policy& policy, int64_t now) {
 }
 
 bool ShouldExpire(const Policy& policy, int64_t now) {
-  return policy.status == ConnectionStatus::kActive &&
-         (Expired(policy, now) || Reached(policy.max_downloads, policy.downloads_used) ||
-          Reached(policy.max_records_total, policy.records_downloaded));
+  return policy.status == ConnectionStatus::kActive && LimitReached(policy, now);
 }
 
 bool ExpiresSoon(const Policy& policy, int64_t now, int64_t within) {

@@ -20,6 +20,8 @@ my $ask = sub {
 my $set = sub {
 	my ($settings) = @_;
 	$sql->("SELECT sync_update_connection('Peer', '$settings')");
+	# One that had come to a limit may have been marked as expired by now.
+	$sql->("UPDATE sync_connections SET status = 'active' WHERE status = 'expired'");
 };
 
 $sql->(<<'SQL');

@@ -60,6 +60,11 @@ TEST(PolicyTest, ExpiresAfterItsTimeNotAtIt) {
   EXPECT_EQ(CheckRequest(policy, Facts()), Refusal::kExpired);
   EXPECT_TRUE(ShouldExpire(policy, kNow));
   EXPECT_FALSE(IsActive(policy, kNow));
+  policy.status = ConnectionStatus::kExpired;
+  EXPECT_EQ(CheckDownload(policy, Facts()), Refusal::kExpired);
+  EXPECT_EQ(CheckRequest(policy, Facts()), Refusal::kExpired);
+  policy.expires_at = kNow;  // changed, and not reactivated
+  EXPECT_EQ(CheckDownload(policy, Facts()), Refusal::kNotActive);
 }
 
 TEST(PolicyTest, ExpiresSoonWithinTheGivenTime) {
@@ -91,7 +96,7 @@ TEST(PolicyTest, TheLastDownloadMayEnd) {
   EXPECT_EQ(RemainingDownloads(policy), 0);
   EXPECT_TRUE(ShouldExpire(policy, kNow));
   policy.status = ConnectionStatus::kExpired;
-  EXPECT_EQ(CheckDownload(policy, Facts()), Refusal::kNotActive);
+  EXPECT_EQ(CheckDownload(policy, Facts()), Refusal::kDownloadLimit);
   EXPECT_EQ(CheckRequest(policy, Facts()), Refusal::kNone);
   policy.expires_at = kNow - 1;
   EXPECT_EQ(CheckRequest(policy, Facts()), Refusal::kExpired);
