@@ -1,5 +1,6 @@
 // Entry of the library: what happens when PostgreSQL loads it.
 #include "client/handles.h"
+#include "client/transfer_history.h"
 #include "pg/settings.h"
 #include "server/launcher.h"
 #include "session/connection_session.h"
@@ -45,6 +46,7 @@ void _PG_init(void) {
   pgsync::session::register_connection_callbacks();
   pgsync::session::register_schedule_callbacks();
   pgsync::client::register_handle_callbacks();
+  pgsync::client::register_history_callbacks();
   pgsync::sql::install_discard_hook();
   pgsync::sql::install_drop_hook();
   if (!process_shared_preload_libraries_in_progress) return;

@@ -4,7 +4,6 @@
 #include "core/text.h"
 
 extern "C" {
-#include "utils/acl.h"
 #include "utils/timestamp.h"
 }
 
@@ -14,25 +13,9 @@ using core::Cat;
 using core::Error;
 namespace sqlstate = core::sqlstate;
 
-namespace {
-
-void RequireRunAs(const connection::Connection& connection) {
-  const bool allowed = pg::Call([&] {
-    if (superuser()) return true;
-    const Oid role = get_role_oid(connection.run_as.c_str(), true);
-    return OidIsValid(role) && is_member_of_role(GetUserId(), role);
-  });
-  if (allowed) return;
-  throw Error(sqlstate::kInsufficientPrivilege,
-              Cat("permission denied for connection \"", connection.name, "\""))
-      .WithDetail(Cat("It runs as role \"", connection.run_as, "\"."));
-}
-
-}  // namespace
-
 StoredConnection FindStoredConnection(const std::string& name_or_uuid) {
   const connection::Connection found = connection::GetConnection(name_or_uuid);
-  RequireRunAs(found);
+  connection::RequireMayUse(found);
   if (found.direction != connection::Direction::kReceiver) {
     throw Error(sqlstate::kNotInPrerequisiteState,
                 Cat("connection \"", found.name, "\" is one of the sending side"))

@@ -10,6 +10,10 @@
 #include "pg/identity.h"
 #include "pg/query.h"
 
+extern "C" {
+#include "utils/acl.h"
+}
+
 namespace pgsync::connection {
 
 using catalog::QuoteIdentifier;
@@ -93,7 +97,7 @@ Connection FromRow(const Row& row) {
 std::optional<Connection> Find(const std::string& condition, const std::vector<Param>& params,
                                Reading reading) {
   const std::string sql = Cat("SELECT ", kColumns, " FROM ", TableOf("sync_connections"), " WHERE ",
-                              condition, reading == Reading::kLocked ? " FOR UPDATE" : "");
+                              condition, reading == Reading::kLocked ? " FOR NO KEY UPDATE" : "");
   pg::UserScope owner(catalog::ExtensionOwner());
   const auto rows =
       reading == Reading::kFresh ? pg::FreshQuery(sql, params) : pg::CatalogQuery(sql, params);
@@ -171,6 +175,18 @@ std::optional<Connection> FindBySite(const std::string& site_url, const std::str
 std::optional<Connection> FindReceiverBySite(const std::string& site_url, Reading reading) {
   if (!Available()) return std::nullopt;
   return Find("site_url = $1 AND direction = 'receiver'", {Param::OfText(site_url)}, reading);
+}
+
+void RequireMayUse(const Connection& connection) {
+  const bool allowed = pg::Call([&] {
+    if (superuser()) return true;
+    const Oid role = get_role_oid(connection.run_as.c_str(), true);
+    return OidIsValid(role) && is_member_of_role(GetUserId(), role);
+  });
+  if (allowed) return;
+  throw Error(sqlstate::kInsufficientPrivilege,
+              Cat("permission denied for connection \"", connection.name, "\""))
+      .WithDetail(Cat("It runs as role \"", connection.run_as, "\"."));
 }
 
 std::string OwnUrlSetting(const Connection& connection) {

@@ -68,7 +68,8 @@ struct Connection {
 enum class Reading {
   kStatement,  ///< the statement's snapshot, as any query
   kFresh,      ///< what is committed now, also in a REPEATABLE READ transaction
-  kLocked,     ///< as kStatement, and locked for an update until the transaction ends
+  kLocked,     ///< as kStatement, and locked for an update until the transaction ends, which
+               ///< waits for no transaction that has added to its history
 };
 
 /// Whether the objects of version 1.1 are there; they are not before ALTER EXTENSION UPDATE.
@@ -100,6 +101,10 @@ std::optional<Connection> FindReceiverBySite(const std::string& site_url,
 /// The row of that direction with that token hash, whatever its status. Likewise.
 std::optional<Connection> FindByTokenHash(Direction direction, const std::string& token_hash,
                                           Reading reading = Reading::kStatement);
+
+/// Raises 42501 unless the current user is the role that the connection runs as, a member of it, or
+/// a superuser: who transfers over it uses its token.
+void RequireMayUse(const Connection& connection);
 
 /// The setting "own_url": under which URL the other site reaches this one. Empty: not set.
 std::string OwnUrlSetting(const Connection& connection);

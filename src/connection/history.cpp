@@ -73,6 +73,10 @@ void DenyTransfer(const std::string& uuid, const std::optional<std::string>& rea
                {Param::OfText(uuid), Param::OfName(role), Param::OfText(reason)});
 }
 
+std::string TablesForDisplay(const std::optional<std::vector<std::string>>& tables) {
+  return tables ? core::Join(*tables, ", ") : "*";
+}
+
 int64 PurgeTransfers(int64 older_than_ms) {
   RequireAvailable();
   const int64 before = pg::Call([&] { return GetCurrentTimestamp() - older_than_ms * 1000; });

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pg/guard.h"
 
@@ -15,6 +16,9 @@ namespace pgsync::connection {
 void ApproveTransfer(const std::string& uuid);
 /// pending_approval -> denied. Likewise, but that anybody may who may execute the function.
 void DenyTransfer(const std::string& uuid, const std::optional<std::string>& reason);
+
+/// The tables of one call, as table_name shows them: "a, b", and "*" for all.
+std::string TablesForDisplay(const std::optional<std::vector<std::string>>& tables);
 
 /// Deletes what has ended more than that many milliseconds ago; returns how many rows.
 int64 PurgeTransfers(int64 older_than_ms);

@@ -4,6 +4,7 @@
 
 #include "catalog/names.h"
 #include "connection/connection.h"
+#include "connection/history.h"
 #include "core/json.h"
 #include "core/text.h"
 #include "pg/encoding.h"
@@ -13,7 +14,6 @@
 #include "session/work_schedule.h"
 
 extern "C" {
-#include "utils/acl.h"
 #include "utils/timestamp.h"
 }
 
@@ -62,10 +62,6 @@ JobRequest FromJson(const std::string& text) {
   return request;
 }
 
-std::string TablesForDisplay(const JobRequest& request) {
-  return request.tables ? core::Join(*request.tables, ", ") : "*";
-}
-
 // For those who wait for the end of a job, after COMMIT.
 void Notify(const std::string& uuid, const char* status) {
   CatalogQuery("SELECT pg_notify('sync_transfer', $1 || ' ' || $2)",
@@ -77,18 +73,6 @@ int64 Now() {
 }
 
 }  // namespace
-
-void RequireMayUse(const Connection& connection) {
-  const bool allowed = pg::Call([&] {
-    if (superuser()) return true;
-    const Oid role = get_role_oid(connection.run_as.c_str(), true);
-    return OidIsValid(role) && is_member_of_role(GetUserId(), role);
-  });
-  if (allowed) return;
-  throw Error(sqlstate::kInsufficientPrivilege,
-              Cat("permission denied for connection \"", connection.name, "\""))
-      .WithDetail(Cat("It runs as role \"", connection.run_as, "\"."));
-}
 
 std::string AddJob(const std::string& connection_uuid, const std::string& site_url,
                    const std::string& run_as, const JobRequest& request) {
@@ -108,7 +92,7 @@ std::string AddJob(const std::string& connection_uuid, const std::string& site_u
           "VALUES ('receive', $1::uuid, $2, $3, $4, $5, $5, $6::jsonb, clock_timestamp()) "
           "RETURNING uuid"),
       {Param::OfText(connection_uuid), Param::OfText(site_url),
-       Param::OfText(TablesForDisplay(request)), Param::OfText(request.words.strategy),
+       Param::OfText(TablesForDisplay(request.tables)), Param::OfText(request.words.strategy),
        Param::OfName(run_as), Param::OfText(job)});
   const int64 now = Now();
   session::publish_due_at_commit(now);
@@ -151,7 +135,7 @@ std::optional<Job> ClaimJob() {
   return std::nullopt;
 }
 
-void CompleteJob(const Job& job, const JobCounts& counts) {
+void CompleteJob(const Job& job, const session::QueueEntry& done, const std::string& tables_json) {
   const std::string table = Transfers();
   pg::UserScope owner(catalog::ExtensionOwner());
   CatalogQuery(
@@ -161,10 +145,9 @@ void CompleteJob(const Job& job, const JobCounts& counts) {
           "records_updated = $4, records_skipped = $5, records_deleted = $6, records_failed = $7, "
           "bytes_transferred = $8, metadata = metadata || jsonb_build_object('tables', $9::jsonb) "
           "WHERE uuid = $1::uuid"),
-      {Param::OfText(job.uuid), Param::OfInt8(counts.transferred), Param::OfInt8(counts.created),
-       Param::OfInt8(counts.updated), Param::OfInt8(counts.skipped), Param::OfInt8(counts.deleted),
-       Param::OfInt8(counts.failed), Param::OfInt8(counts.bytes),
-       Param::OfText(counts.tables_json)});
+      {Param::OfText(job.uuid), Param::OfInt8(done.rows), Param::OfInt8(done.created),
+       Param::OfInt8(done.updated), Param::OfInt8(done.skipped), Param::OfInt8(done.deleted),
+       Param::OfInt8(done.failed), Param::OfInt8(done.bytes), Param::OfText(tables_json)});
   Notify(job.uuid, "completed");
 }
 

@@ -14,6 +14,7 @@
 #include "connection/connection.h"
 #include "core/transfer_words.h"
 #include "pg/guard.h"
+#include "session/writer_queue.h"
 
 namespace pgsync::connection {
 
@@ -33,17 +34,6 @@ struct Job {
   JobRequest request;
 };
 
-/// What it has done.
-struct JobCounts {
-  int64 transferred = 0, created = 0, updated = 0, skipped = 0, deleted = 0, failed = 0;
-  int64 bytes = 0;
-  std::string tables_json = "[]";  ///< by table, for the metadata
-};
-
-/// Raises 42501 unless the current user is the role that the connection runs as, a member of it, or
-/// a superuser: with a job one uses its token.
-void RequireMayUse(const Connection& connection);
-
 /// Notes a job in the current transaction, to be run as `run_as` once that has committed, and
 /// returns its uuid. Where an equal one is pending, that is the job.
 std::string AddJob(const std::string& connection_uuid, const std::string& site_url,
@@ -53,8 +43,9 @@ std::string AddJob(const std::string& connection_uuid, const std::string& site_u
 /// in session/job_table.h). The claim counts once the current transaction has committed.
 std::optional<Job> ClaimJob();
 
-/// The job is done: to be committed with what it did.
-void CompleteJob(const Job& job, const JobCounts& counts);
+/// The job is done: to be committed with what it did. `done` has the counts, `tables_json` those of
+/// each table, for the metadata.
+void CompleteJob(const Job& job, const session::QueueEntry& done, const std::string& tables_json);
 enum class JobEnd { kFailed, kCancelled };
 /// It is over, without anything done.
 void EndJob(const Job& job, JobEnd end, const std::string& error);

@@ -2,10 +2,12 @@
 
 #include "client/connect.h"
 #include "client/pull.h"
+#include "client/stored_connection.h"
+#include "client/transfer_history.h"
 #include "connection/auto_sync.h"
-#include "connection/connection.h"
 #include "core/backoff.h"
 #include "core/json.h"
+#include "core/phoenix_site.h"
 #include "core/text.h"
 #include "engine/transfer_options.h"
 #include "job/own_transaction.h"
@@ -14,7 +16,6 @@
 #include "pg/encoding.h"
 #include "server/log.h"
 #include "session/job_table.h"
-#include "session/writer_queue.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -29,7 +30,6 @@ extern "C" {
 
 namespace pgsync::job {
 
-using connection::Connection;
 using connection::Job;
 using core::Cat;
 using core::Error;
@@ -56,23 +56,10 @@ Oid RoleOf(const Job& job) {
   return role;
 }
 
-struct Site {
-  Connection connection;
-  connection::Secrets secrets;
-};
-
-Site SiteOf(const Job& job) {
-  const auto connection = job.connection ? connection::FindByUuid(*job.connection) : std::nullopt;
-  const auto secrets = connection ? connection::ReadSecrets(connection->uuid) : std::nullopt;
-  if (!connection || !secrets) {
-    throw Error(sqlstate::kNotFound, "connection of the job does not exist any more");
-  }
-  if (connection->status != core::ConnectionStatus::kActive) {
-    throw Error(sqlstate::kNotInPrerequisiteState,
-                Cat("connection \"", connection->name, "\" is ",
-                    core::ConnectionStatusName(connection->status)));
-  }
-  return {*connection, *secrets};
+// For the role of the job, which is the current user.
+client::StoredConnection SiteOf(const Job& job) {
+  if (job.connection) return client::FindStoredConnection(*job.connection);
+  throw Error(sqlstate::kNotFound, "connection of the job does not exist any more");
 }
 
 void AssertRole(Oid role) {
@@ -84,57 +71,31 @@ void AssertRole(Oid role) {
   }
 }
 
-connection::JobCounts CountsOf(const std::vector<engine::TableOutcome>& outcomes) {
-  connection::JobCounts counts;
+std::string TablesJson(const std::vector<engine::TableOutcome>& outcomes) {
   core::JsonWriter tables;
   tables.BeginArray();
   for (const engine::TableOutcome& outcome : outcomes) {
-    counts.created += outcome.counts.created;
-    counts.updated += outcome.counts.updated;
-    counts.skipped += outcome.counts.skipped;
-    counts.deleted += outcome.counts.deleted;
-    counts.failed += outcome.error_count;
-    counts.bytes += outcome.bytes;
     tables.BeginObject().Field("table", pg::ToUtf8(outcome.table));
     tables.Field("created", outcome.counts.created).Field("updated", outcome.counts.updated);
     tables.Field("skipped", outcome.counts.skipped).Field("deleted", outcome.counts.deleted);
     tables.Field("failed", outcome.error_count).Field("bytes", outcome.bytes);
     tables.Key("errors").Raw(pg::ToUtf8(outcome.errors)).EndObject();
   }
-  counts.transferred = counts.created + counts.updated + counts.skipped + counts.failed;
-  counts.tables_json = pg::FromUtf8(tables.EndArray().Take());
-  return counts;
-}
-
-// The connection's totals are written by the writer: their row is not locked until the end of a
-// transaction that may be long.
-void CountReceived(const Job& job, const connection::JobCounts& counts) {
-  session::QueueEntry entry = {};
-  entry.kind = session::EntryKind::kReceived;
-  session::put_text(entry.connection, job.connection->c_str());
-  session::put_text(entry.status, "completed");
-  entry.rows = counts.transferred;
-  entry.bytes = counts.bytes;
-  entry.ended_at = pg::Call([] { return GetCurrentTimestamp(); });
-  if (session::enqueue(entry)) return;
-  server::LogMessage("sync could not count a transfer: its queue is full",
-                     Cat("Transfer ", job.uuid, " is not in the totals of its connection."));
+  return pg::FromUtf8(tables.EndArray().Take());
 }
 
 void Transfer(const Job& job, const server::RoleSettings& settings) {
   BeginOwnTransaction();
   const Oid role = RoleOf(job);
-  const Site site = SiteOf(job);
   settings.Apply(role);
   pg::Call([&] {
     SetUserIdAndSecContext(role, kContext);
     if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
   });
-  connection::RequireMayUse(site.connection);
-  const net::Url url = net::Url::Parse(site.connection.site_url);
-  const auto peer =
-      client::ConnectPeer(url, {std::nullopt, site.secrets.token, site.secrets.password},
-                          client::Protocol::kAuto, kConnectTimeout);
+  const client::StoredConnection site = SiteOf(job);
+  const net::Url url = net::Url::Parse(core::HttpSpelling(site.url));
+  const auto peer = client::ConnectPeer(url, {std::nullopt, site.token, site.password},
+                                        client::Protocol::kAuto, kConnectTimeout);
   const auto tables = client::SelectTables(*peer, job.request.tables, job.request.exclude);
   const auto outcomes = client::PullTables(*peer, 0, url.Display(), tables,
                                            engine::OptionsOf(job.request.words), job.uuid);
@@ -142,12 +103,12 @@ void Transfer(const Job& job, const server::RoleSettings& settings) {
   AssertRole(role);
   pg::CheckInterrupts();
   if (session::CloseJobToCancel()) throw Error(sqlstate::kQueryCanceled, "transfer was cancelled");
-  const connection::JobCounts counts = CountsOf(outcomes);
-  connection::CompleteJob(job, counts);
+  const session::QueueEntry done = client::ReceivedEntry(site.uuid, outcomes);
+  connection::CompleteJob(job, done, TablesJson(outcomes));
   AssertRole(role);  // for the triggers that fire now
   pg::Call([] { disable_timeout(STATEMENT_TIMEOUT, false); });
   CommitOwnTransaction();
-  CountReceived(job, counts);
+  client::hand_to_writer(done);
 }
 
 // The peer was lost, is busy or just starting; it may be there again soon. A peer that was silent

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "client/connect.h"
+#include "net/url.h"
 
 namespace pgsync::sql {
 
@@ -19,13 +20,18 @@ struct ConnectArguments {
   std::optional<std::chrono::milliseconds> timeout;
 };
 
-struct ConnectedPeer {
-  std::string url;         ///< without what is secret
+/// Where a peer is, and what to show it.
+struct PeerAddress {
+  net::Url url;
   std::string connection;  ///< uuid of the stored connection; else empty
-  std::unique_ptr<client::Peer> peer;
+  client::NativeCredentials credentials;
+  client::Protocol protocol = client::Protocol::kAuto;
+  std::chrono::milliseconds timeout;
 };
 
-/// Checks the arguments (22023, 28000) and connects.
-ConnectedPeer ConnectToPeer(const ConnectArguments& arguments);
+/// Checks the arguments (22023, 28000), and reads the stored connection (client/stored_connection.h
+/// tells its errors).
+PeerAddress FindPeer(const ConnectArguments& arguments);
+std::unique_ptr<client::Peer> ConnectToPeer(const PeerAddress& address);
 
 }  // namespace pgsync::sql

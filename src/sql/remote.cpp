@@ -7,7 +7,6 @@
 #include "core/phoenix_site.h"
 #include "core/text.h"
 #include "engine/strategy.h"
-#include "net/url.h"
 #include "pg/identity.h"
 #include "sql/connecting.h"
 #include "sql/results.h"
@@ -32,7 +31,7 @@ std::chrono::milliseconds TimeoutOf(const ConnectArguments& arguments) {
       .WithHint("It can be from 1 millisecond to 24 hours.");
 }
 
-ConnectedPeer ConnectToStored(const ConnectArguments& arguments) {
+PeerAddress FindStored(const ConnectArguments& arguments) {
   if (arguments.code || arguments.token || arguments.password) {
     throw Error(sqlstate::kInvalidParameter, "a stored connection has its own token")
         .WithHint(
@@ -41,16 +40,17 @@ ConnectedPeer ConnectToStored(const ConnectArguments& arguments) {
   }
   const auto timeout = TimeoutOf(arguments);
   const client::StoredConnection stored = client::FindStoredConnection(arguments.url);
-  const net::Url url = net::Url::Parse(core::HttpSpelling(stored.url));
-  return {url.Display(), stored.uuid,
-          client::ConnectPeer(url, {std::nullopt, stored.token, stored.password},
-                              arguments.protocol, timeout)};
+  return {net::Url::Parse(core::HttpSpelling(stored.url)),
+          stored.uuid,
+          {std::nullopt, stored.token, stored.password},
+          arguments.protocol,
+          timeout};
 }
 
 }  // namespace
 
-ConnectedPeer ConnectToPeer(const ConnectArguments& arguments) {
-  if (arguments.url.find("://") == std::string::npos) return ConnectToStored(arguments);
+PeerAddress FindPeer(const ConnectArguments& arguments) {
+  if (arguments.url.find("://") == std::string::npos) return FindStored(arguments);
   const net::Url url = net::Url::Parse(core::HttpSpelling(arguments.url));
   if (arguments.code.has_value() == arguments.token.has_value()) {
     throw Error(sqlstate::kInvalidParameter, "give either a code or a token");
@@ -67,9 +67,11 @@ ConnectedPeer ConnectToPeer(const ConnectArguments& arguments) {
               Cat("A code has ", core::kCodeLength, " characters of ", core::kCodeAlphabet, "."));
     }
   }
-  const auto timeout = TimeoutOf(arguments);
-  return {url.Display(), std::string(),
-          client::ConnectPeer(url, credentials, arguments.protocol, timeout)};
+  return {url, std::string(), credentials, arguments.protocol, TimeoutOf(arguments)};
+}
+
+std::unique_ptr<client::Peer> ConnectToPeer(const PeerAddress& address) {
+  return client::ConnectPeer(address.url, address.credentials, address.protocol, address.timeout);
 }
 
 PGSYNC_SECRET_FUNCTION(pgsync_connect) {
@@ -85,9 +87,9 @@ PGSYNC_SECRET_FUNCTION(pgsync_connect) {
                                                    : client::Protocol::kAuto;
   (void)args.Get(5);
   arguments.timeout = args.OptionalInterval(5);
-  ConnectedPeer connected = ConnectToPeer(arguments);
-  return Int32GetDatum(client::AddHandle(std::move(connected.url), std::move(connected.connection),
-                                         std::move(connected.peer)));
+  const PeerAddress address = FindPeer(arguments);
+  return Int32GetDatum(
+      client::AddHandle(address.url.Display(), address.connection, ConnectToPeer(address)));
 }
 
 PGSYNC_FUNCTION(pgsync_connected) {

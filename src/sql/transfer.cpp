@@ -1,6 +1,8 @@
 // SQL functions that transfer tables from a peer.
 #include "client/handles.h"
 #include "client/pull.h"
+#include "client/transfer_history.h"
+#include "connection/history.h"
 #include "engine/transfer_options.h"
 #include "sql/connecting.h"
 #include "sql/results.h"
@@ -12,24 +14,33 @@ using engine::TransferOptions;
 
 PGSYNC_FUNCTION(pgsync_transfer) {
   const Args args(fcinfo);
-  const client::UseHandle handle(args.Int4(0));
-  engine::TableRequest table{args.Text(1), args.OptionalText(2)};
-  const TransferOptions options = engine::OptionsOf(ReadTransferWords(args, 3));
-  const auto outcomes =
-      client::PullTables(handle.peer(), handle.handle().id, handle.handle().url, {table}, options);
+  const client::UseHandle use(args.Int4(0));
+  const client::Handle& handle = use.handle();
+  const engine::TableRequest table{args.Text(1), args.OptionalText(2)};
+  const core::TransferWords words = ReadTransferWords(args, 3);
+  const TransferOptions options = engine::OptionsOf(words);
+  client::TransferRecord record(handle.connection, handle.url, table.local.value_or(table.remote),
+                                words);
+  const auto outcomes = record.Run(
+      [&] { return client::PullTables(use.peer(), handle.id, handle.url, {table}, options); });
   return RowResult(fcinfo, OutcomeCells(outcomes.at(0)));
 }
 
 PGSYNC_FUNCTION(pgsync_transfer_all) {
   const Args args(fcinfo);
-  const client::UseHandle handle(args.Int4(0));
+  const client::UseHandle use(args.Int4(0));
+  const client::Handle& handle = use.handle();
   const auto tables = args.OptionalTexts(1);
   const auto exclude = args.OptionalTexts(2).value_or(std::vector<std::string>());
-  const TransferOptions options = engine::OptionsOf(ReadTransferWords(args, 4, 3));
+  const core::TransferWords words = ReadTransferWords(args, 4, 3);
+  const TransferOptions options = engine::OptionsOf(words);
   SetResult result(fcinfo);
-  const auto selected = client::SelectTables(handle.peer(), tables, exclude);
-  for (const auto& outcome : client::PullTables(handle.peer(), handle.handle().id,
-                                                handle.handle().url, selected, options)) {
+  client::TransferRecord record(handle.connection, handle.url, connection::TablesForDisplay(tables),
+                                words);
+  for (const auto& outcome : record.Run([&] {
+         const auto selected = client::SelectTables(use.peer(), tables, exclude);
+         return client::PullTables(use.peer(), handle.id, handle.url, selected, options);
+       })) {
     result.Add(OutcomeCells(outcome));
   }
   return result.Done();
@@ -43,15 +54,22 @@ PGSYNC_SECRET_FUNCTION(pgsync_pull) {
   arguments.token = args.OptionalText(2);
   const auto tables = args.OptionalTexts(3);
   const auto exclude = args.OptionalTexts(4).value_or(std::vector<std::string>());
-  const TransferOptions options = engine::OptionsOf(ReadTransferWords(args, 5));
+  const core::TransferWords words = ReadTransferWords(args, 5);
+  const TransferOptions options = engine::OptionsOf(words);
   SetResult result(fcinfo);
-  const ConnectedPeer connected = ConnectToPeer(arguments);
-  const auto selected = client::SelectTables(*connected.peer, tables, exclude);
-  for (const auto& outcome :
-       client::PullTables(*connected.peer, 0, connected.url, selected, options)) {
+  const PeerAddress address = FindPeer(arguments);
+  const std::string url = address.url.Display();
+  client::TransferRecord record(address.connection, url, connection::TablesForDisplay(tables),
+                                words);
+  for (const auto& outcome : record.Run([&] {
+         const auto peer = ConnectToPeer(address);
+         const auto selected = client::SelectTables(*peer, tables, exclude);
+         auto outcomes = client::PullTables(*peer, 0, url, selected, options);
+         peer->Disconnect();
+         return outcomes;
+       })) {
     result.Add(OutcomeCells(outcome));
   }
-  connected.peer->Disconnect();
   return result.Done();
 }
 
