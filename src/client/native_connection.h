@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,13 +56,22 @@ class NativePeer : public Peer {
   core::JsonDocument Exchange(const std::string& method, const std::string& operation,
                               const std::string& body);
   [[noreturn]] void RaiseRefusal(const net::HttpResponse& response);
-  template <typename Body>
-  auto Patient(bool transfers, Body&& body) -> decltype(body());
   void CheckIsSync();
   void SpendCode(const NativeCredentials& credentials);
   void RequireEnd();
   void NoteSnapshot(const net::HttpResponse& response);
   static std::unique_ptr<engine::DigestSource> DigestsOf(NativePeer& peer);
+
+  /// Runs a request; where the peer refuses it for now, again, with growing pauses, until the
+  /// timeout is over. For somebody to approve always; for the peer's rate only if the request is
+  /// part of a transfer, which is not to break off for that.
+  template <typename Body>
+  auto Patient(bool transfers, Body&& body) -> decltype(body()) {
+    std::optional<decltype(body())> answer;
+    RunPatiently(transfers, [&] { answer.emplace(body()); });
+    return std::move(*answer);
+  }
+  void RunPatiently(bool transfers, const std::function<void()>& request);
 
   /// Runs an exchange: whatever it throws, the connection is of no use if it has not been read to
   /// the end; a wait that took too long is the caller's time-out.

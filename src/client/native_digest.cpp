@@ -21,14 +21,9 @@ class NativeDigests : public engine::DigestSource {
  private:
   class Answer : public Pending {
    public:
-    Answer(NativePeer& peer, const char* operation, const std::string& body) : peer_(peer) {
-      peer_.Guarded([&] {
-        peer_.RequireSameConnection();
-        net::HttpRequest request = peer_.Request("POST", operation, core::kFrameMediaType);
-        request.headers.emplace_back("Content-Type", "application/json");
-        request.body = body;
-        peer_.http_->Begin(request);
-      });
+    Answer(NativePeer& peer, const char* operation, std::string body)
+        : peer_(peer), operation_(operation), body_(std::move(body)) {
+      Ask();
     }
     ~Answer() override {
       if (!over_) peer_.DropConnection();
@@ -37,6 +32,25 @@ class NativeDigests : public engine::DigestSource {
     Answer& operator=(const Answer&) = delete;
 
     core::Sketch Wait(const std::function<void(uint64_t)>& progress) override {
+      return peer_.Patient(true, [&] {
+        if (over_) Ask();  // it was refused for now
+        return Receive(progress);
+      });
+    }
+
+   private:
+    void Ask() {
+      peer_.Guarded([&] {
+        peer_.RequireSameConnection();
+        net::HttpRequest request = peer_.Request("POST", operation_, core::kFrameMediaType);
+        request.headers.emplace_back("Content-Type", "application/json");
+        request.body = body_;
+        peer_.http_->Begin(request);
+      });
+      over_ = false;
+    }
+
+    core::Sketch Receive(const std::function<void(uint64_t)>& progress) {
       return peer_.Guarded([&] {
         const net::HttpResponse response = peer_.http_->Receive();
         peer_.NoteSnapshot(response);
@@ -56,7 +70,6 @@ class NativeDigests : public engine::DigestSource {
       });
     }
 
-   private:
     core::Sketch Read(const std::function<void(uint64_t)>& progress) {
       core::RowStreamReader stream(peer_.http_->body());
       (void)stream.Header();
@@ -72,6 +85,8 @@ class NativeDigests : public engine::DigestSource {
     }
 
     NativePeer& peer_;
+    const char* operation_;
+    const std::string body_;
     bool over_ = false;  // the answer has been read to its end, or is of no use
   };
 

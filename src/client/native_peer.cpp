@@ -70,17 +70,14 @@ void SayThatApprovalIsWaitedFor(const std::string& url, milliseconds timeout) {
 
 }  // namespace
 
-// Runs a request; where the peer refuses it for now, again, with growing pauses, until the timeout
-// is over. For somebody to approve always; for the peer's rate only if the request is part of a
-// transfer, which is not to break off for that.
-template <typename Body>
-auto NativePeer::Patient(bool transfers, Body&& body) -> decltype(body()) {
+void NativePeer::RunPatiently(bool transfers, const std::function<void()>& request) {
   const auto give_up = Clock::now() + timeout_;
   milliseconds pause = kFirstPause;
   bool said = false;
   for (;;) {
     try {
-      return body();
+      request();
+      return;
     } catch (const MayWait& refusal) {
       if (!refusal.for_approval() && !transfers) throw;
       const milliseconds wait = std::max<milliseconds>(pause, refusal.retry_after());

@@ -105,7 +105,8 @@ void ConnectionGuard::RequireApproved(const std::vector<TableName>& tables, bool
   for (const TableName& table : tables) {
     const auto approved = approved_.find(table);
     if (approved != approved_.end()) {
-      if (!new_call || !approved->second.used) continue;
+      if (!new_call || (!approved->second.used && !approved->second.compared)) continue;
+      if (!approved->second.used) NoteUnused(table, approved->second);
       approved_.erase(approved);
     }
     if (core::RequiresApproval(policy_, AsPolicy(table)) && !TryApproval(table)) waits = true;
@@ -138,7 +139,7 @@ bool ConnectionGuard::TryApproval(const TableName& table) {
       case ApprovalState::kApproved:
         session::put_text(entry.status, "approved");
         if (session::AskWriter(entry, kWriterPatience) != 1) continue;
-        approved_[table] = {approval->uuid, false};
+        approved_[table] = {approval->uuid};
         return true;
       case ApprovalState::kDenied:
         session::put_text(entry.status, "denied");
@@ -168,22 +169,32 @@ std::string ConnectionGuard::UseApproval(const TableName& table) {
 
 void ConnectionGuard::GiveApprovalsUp() {
   for (const auto& [table, approved] : approved_) {
-    if (approved.used) continue;
-    session::QueueEntry entry = {};
-    entry.kind = session::EntryKind::kServed;
-    session::put_text(entry.connection, connection_.c_str());
-    session::put_text(entry.transfer, approved.transfer.c_str());
-    session::put_text(entry.table, table.Display().c_str());
-    session::put_text(entry.status, "failed");
-    session::put_text(entry.error, "the peer left before the rows were sent");
-    session::put_text(entry.address, origin_.address.ToString().c_str());
-    session::put_text(entry.user_agent, origin_.user_agent.c_str());
-    pg::Call([&] {
-      entry.started_at = entry.ended_at = GetCurrentTimestamp();
-      (void)session::enqueue(entry);
-    });
+    if (!approved.used) NoteUnused(table, approved);
   }
   approved_.clear();
+}
+
+void ConnectionGuard::NoteCompared(const TableName& table) {
+  const auto approved = approved_.find(table);
+  if (approved != approved_.end()) approved->second.compared = true;
+}
+
+void ConnectionGuard::NoteUnused(const TableName& table, const Approved& approved) const {
+  session::QueueEntry entry = {};
+  entry.kind = session::EntryKind::kServed;
+  session::put_text(entry.connection, connection_.c_str());
+  session::put_text(entry.transfer, approved.transfer.c_str());
+  session::put_text(entry.table, table.Display().c_str());
+  session::put_text(entry.status, approved.compared ? "completed" : "failed");
+  if (!approved.compared) {
+    session::put_text(entry.error, "the peer left before the rows were sent");
+  }
+  session::put_text(entry.address, origin_.address.ToString().c_str());
+  session::put_text(entry.user_agent, origin_.user_agent.c_str());
+  pg::Call([&] {
+    entry.started_at = entry.ended_at = GetCurrentTimestamp();
+    (void)session::enqueue(entry);
+  });
 }
 
 }  // namespace pgsync::server

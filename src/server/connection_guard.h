@@ -52,7 +52,12 @@ class ConnectionGuard {
   /// The row of sync_transfers that the rows of a table are sent by, once; else empty.
   std::string UseApproval(const catalog::TableName& table);
 
-  /// The peer has gone: what was approved and not sent is noted in the history as failed.
+  /// The peer compares the table by digests: where it asks for no rows then, they were equal, and
+  /// the transfer that was approved is completed.
+  void NoteCompared(const catalog::TableName& table);
+
+  /// The peer has gone: what was approved and neither sent nor compared is noted in the history as
+  /// failed.
   void GiveApprovalsUp();
 
   /// Records that the last request had reserved and that go back, which the counters may not show
@@ -63,9 +68,11 @@ class ConnectionGuard {
   struct Approved {
     std::string transfer;
     bool used = false;
+    bool compared = false;
   };
 
   bool TryApproval(const catalog::TableName& table);
+  void NoteUnused(const catalog::TableName& table, const Approved& approved) const;
 
   std::string connection_;
   core::Policy policy_;

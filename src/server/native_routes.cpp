@@ -109,9 +109,9 @@ bool NativeRoutes::Read(const std::string& operation, const net::HttpRequest& re
   } else if (operation == "rows" && post) {
     Rows(request);
   } else if (operation == "digest" && post) {
-    digest_.Make(request, [this](const std::string& name) { return Resolve(name); });
+    Digest(request, false);
   } else if (operation == "digest/cells" && post) {
-    digest_.SendCells(request);
+    Digest(request, true);
   } else {
     return false;
   }
@@ -209,6 +209,26 @@ void NativeRoutes::RequireApproved(const std::vector<std::string>& names, bool n
   });
 }
 
+// What tells of rows needs what the rows need.
+void NativeRoutes::Digest(const net::HttpRequest& request, bool cells) {
+  std::string table;
+  const auto admit = [&](const std::string& name) {
+    RequireApproved({name}, false);
+    table = name;
+  };
+  if (cells) {
+    digest_.SendCells(request, admit);
+    return;
+  }
+  const bool made = digest_.Make(request, admit, [this](const std::string& name) {
+    catalog::Table found = Resolve(name);
+    catalog::RequireTransferable(found, IsNamed(catalog::ParseTableName(name)));
+    return found;
+  });
+  ConnectionGuard* guard = database_.guard();
+  if (made && guard != nullptr) guard->NoteCompared(catalog::ParseTableName(table));
+}
+
 void NativeRoutes::Rows(const net::HttpRequest& http_request) {
   const core::JsonDocument document = pg::ParsePeerJson(http_request.body, "request");
   const auto request = core::RowsRequest::FromJson(core::JsonObject(document, "request"));
@@ -217,6 +237,8 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
         .WithDetail(Cat("The limit of the peer is ", pg::settings::max_page_rows,
                         " (sync.max_page_rows)."));
   }
+  std::optional<int64> requested = request.limit;
+  if (request.only) requested = static_cast<int64>(request.only->size());
   if (database_.guard() != nullptr) {
     if (request.limit) database_.guard()->RequirePage(*request.limit);
     RequireApproved({request.table}, false);
@@ -247,7 +269,7 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
 
       if (database_.guard() != nullptr) {
         served.emplace(*database_.guard(), catalog::ParseTableName(request.table),
-                       database_.role_name(), request.limit);
+                       database_.role_name(), requested);
       }
       const char* media_type = json_frames ? core::kJsonFrameMediaType
                                : frames    ? core::kFrameMediaType

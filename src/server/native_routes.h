@@ -39,6 +39,7 @@ class NativeRoutes {
   void Definitions(const net::HttpRequest& request);
   void Count(const net::HttpTarget& target);
   void Open(const net::HttpRequest& request);
+  void Digest(const net::HttpRequest& request, bool cells);
   void Rows(const net::HttpRequest& request);
   template <typename Describe>
   void ReplyForEach(const net::HttpRequest& request, Describe describe);

@@ -1,6 +1,5 @@
 #include "server/served_digest.h"
 
-#include "catalog/shareable.h"
 #include "core/digest_protocol.h"
 #include "core/native_protocol.h"
 #include "core/text.h"
@@ -61,9 +60,11 @@ std::vector<engine::TableDigest::Column> HashedColumns(const catalog::Table& tab
 
 struct ServedDigest::Kept {
   Kept(catalog::Table of, const core::DigestRequest& request)
-      : table(std::move(of)),
+      : name(request.table),
+        table(std::move(of)),
         digest(table, HashedColumns(table, request), request.seed, TopTransactionResourceOwner) {}
 
+  std::string name;  // as the peer calls it
   catalog::Table table;
   engine::TableDigest digest;
   bool whole = false;  // all rows have been met
@@ -96,14 +97,15 @@ void ServedDigest::Stream(std::function<int(core::DigestStreamWriter&)> make) {
   http_.EndStream();
 }
 
-void ServedDigest::Make(const net::HttpRequest& http_request, const Resolve& resolve) {
+bool ServedDigest::Make(const net::HttpRequest& http_request, const Admit& admit,
+                        const Resolve& resolve) {
   const core::JsonDocument document = pg::ParsePeerJson(http_request.body, "request");
   const auto request = core::DigestRequest::FromJson(core::JsonObject(document, "request"));
   RequireComparable(request);
+  admit(request.table);
   Discard();
   database_.Read([&] {
     catalog::Table table = resolve(request.table);
-    catalog::RequireTransferable(table, database_.session().tables.has_value());
     engine::RequireUnchanged(table);
     kept_.reset(new Kept(std::move(table), request));
   });
@@ -123,9 +125,10 @@ void ServedDigest::Make(const net::HttpRequest& http_request, const Resolve& res
     throw;
   }
   if (!kept_->whole) Discard();
+  return kept_ != nullptr;
 }
 
-void ServedDigest::SendCells(const net::HttpRequest& http_request) {
+void ServedDigest::SendCells(const net::HttpRequest& http_request, const Admit& admit) {
   const core::JsonDocument document = pg::ParsePeerJson(http_request.body, "request");
   const int bits = core::JsonObject(document, "request").Int32Or("bits", 0);
   if (bits < core::Sketch::kMinBits || bits > core::Sketch::kMaxBits) {
@@ -134,6 +137,7 @@ void ServedDigest::SendCells(const net::HttpRequest& http_request) {
   if (!kept_) {
     throw Error(sqlstate::kNotInPrerequisiteState, "no table of this connection was digested");
   }
+  admit(kept_->name);
   Stream([bits](core::DigestStreamWriter&) { return bits; });
 }
 

@@ -19,11 +19,15 @@ class ServedDigest {
   ServedDigest(ServedDatabase& database, net::HttpServerConnection& http)
       : database_(database), http_(http) {}
 
+  /// Raises why the rows of the table that a peer calls so may not be looked at now; not in a read
+  /// request.
+  using Admit = std::function<void(const std::string& name)>;
+  /// Finds the table, in a read request. Raises likewise.
   using Resolve = std::function<catalog::Table(const std::string& name)>;
-  /// Answers POST digest.
-  void Make(const net::HttpRequest& request, const Resolve& resolve);
+  /// Answers POST digest. Whether the peer has got it.
+  bool Make(const net::HttpRequest& request, const Admit& admit, const Resolve& resolve);
   /// Answers POST digest/cells.
-  void SendCells(const net::HttpRequest& request);
+  void SendCells(const net::HttpRequest& request, const Admit& admit);
   /// Hands over the rows of the table with these hashes, in a read request that has begun. Raises
   /// 55000 where the digest is of another table.
   uint64_t Rows(const catalog::Table& table, const std::vector<size_t>& positions,
