@@ -162,7 +162,8 @@ std::string OrderClause(const catalog::Table& table) {
 }
 
 // Whether a scan of these columns hands over its rows as they are in the table, so that their slots
-// tell where that is.
+// tell where that is. The executor puts rows together anew where a column has a value for the rows
+// that were there before it.
 bool AsStored(const catalog::Table& table, const std::vector<size_t>& columns) {
   if (!table.ordinary()) return false;
   for (size_t i = 0; i < columns.size(); i++) {
@@ -172,9 +173,12 @@ bool AsStored(const catalog::Table& table, const std::vector<size_t>& columns) {
   return pg::Call([&] {
     Relation rel = RelationIdGetRelation(oid);
     if (rel == nullptr) return false;
-    const bool all = RelationGetNumberOfAttributes(rel) == static_cast<int>(columns.size());
+    TupleDesc desc = RelationGetDescr(rel);
+    bool same = desc->natts == static_cast<int>(columns.size());
+    for (int i = 0; same && i < desc->natts; i++)
+      same = !TupleDescAttr(desc, i)->atthasmissing;
     RelationClose(rel);
-    return all;
+    return same;
   });
 }
 

@@ -155,6 +155,17 @@ $b->safe_psql('postgres', 'CREATE ROLE clerk; GRANT SELECT, INSERT, UPDATE ON t 
 is(told(q(, mode => 'delta', strategy => 'overwrite', sequences => 'leave'), q(SET sync.allowed_peers = '*'; SET ROLE clerk;)), '0 full NOTICE row level security applies to it', 'row level security');
 fails_with($b, pull_script($a, q(SELECT sync_transfer(:c, 't', mode => 'partial');)), '22023', qr/mode/, 'a mode that is none', hint => qr/delta/);
 
+# A column with a value for the rows that were there before it, on either side or both.
+$_->safe_psql('postgres', q(CREATE TABLE grown (id int PRIMARY KEY, v text); INSERT INTO grown SELECT i, 'v' || i FROM generate_series(1, 1000) i)) foreach ($a, $b);
+foreach my $where ([ 'there', $a ], [ 'and here', $b ])
+{
+	$where->[1]->safe_psql('postgres', q(ALTER TABLE grown ADD late int DEFAULT 7));
+	my $grown = q(SELECT created, updated, skipped, mode FROM sync_transfer(:c, 'grown', strategy => 'mirror', mode => 'delta', verify => true, drop_extra_columns => true););
+	is(run_script($b, $a, $grown), '0|0|1000|delta', "a column that was added $where->[0]");
+	$a->safe_psql('postgres', q(UPDATE grown SET v = v || '!' WHERE id % 500 = 0));
+	is(run_script($b, $a, $grown), '0|2|998|delta', "and rows written since");
+}
+
 # A push moves whole tables.
 $a->safe_psql('postgres', 'TRUNCATE t');
 is($b->safe_psql('postgres', 'ALTER TABLE t DISABLE ROW LEVEL SECURITY;' . pull_script($a, q(SELECT mode FROM sync_push(:c, 't', mode => 'delta');), direction => 'receive')), 'full', 'a push');
