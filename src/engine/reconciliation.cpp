@@ -5,6 +5,7 @@
 #include "core/text.h"
 
 extern "C" {
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 }
 
@@ -39,8 +40,10 @@ core::DigestRequest RequestFor(const std::string& table, const LoadRequest& requ
     if (key != nullptr && std::count(key->columns.begin(), key->columns.end(), position) == 0)
       continue;
     const catalog::Column& column = request.target->columns[position];
-    // In binary form go only those that are of the same type on both sides.
-    const bool image = request.binary[i] && rows::RowHasher::HasImage(column.facts.base);
+    // In binary form go only those that are of the same type on both sides. What is stored of jsonb
+    // is in the encoding of its database.
+    const bool image = request.binary[i] && rows::RowHasher::HasImage(column.facts.base) &&
+                       (column.facts.base != JSONBOID || GetDatabaseEncoding() == PG_UTF8);
     digest.columns.push_back({column.name, image});
   }
   return digest;

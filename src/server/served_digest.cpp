@@ -7,6 +7,7 @@
 #include "server/failing_stream.h"
 
 extern "C" {
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 }
 
@@ -50,6 +51,11 @@ std::vector<engine::TableDigest::Column> HashedColumns(const catalog::Table& tab
       throw Error(sqlstate::kInvalidParameter,
                   Cat("what is stored in column \"", table.columns[position].name,
                       "\" means nothing elsewhere"));
+    }
+    if (image && table.columns[position].facts.base == JSONBOID &&
+        pg_char_to_encoding(request.encoding.c_str()) != GetDatabaseEncoding()) {
+      throw Error(sqlstate::kFeatureNotSupported,
+                  "jsonb cannot be compared with that of a database in another encoding");
     }
     columns.push_back({position, image});
   }

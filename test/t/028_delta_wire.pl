@@ -156,6 +156,12 @@ $b->safe_psql('latin', 'CREATE EXTENSION sync');
 my $words = q(SELECT created, updated, skipped, mode FROM sync_transfer(:c, 'words', strategy => 'overwrite', mode => 'delta'););
 is(run_script($b, $a, "SELECT created FROM sync_transfer(:c, 'words');\n$words", to_db => 'latin'), "1000\n0|0|1000|delta", 'LATIN1 and UTF8');
 
+# What is stored of jsonb is in the encoding: here the same bytes are another text.
+$a->safe_psql('postgres', q(CREATE TABLE docs (id int PRIMARY KEY, j jsonb); INSERT INTO docs SELECT i, jsonb_build_object('a', U&'\00E9') FROM generate_series(1, 10) i));
+my $docs = q(SELECT created, updated, skipped, mode FROM sync_transfer(:c, 'docs', strategy => 'overwrite', mode => 'delta'););
+is(run_script($b, $a, "SELECT created FROM sync_transfer(:c, 'docs');\nUPDATE docs SET j = jsonb_build_object('a', chr(195) || chr(169)) WHERE id = 3;\n$docs", to_db => 'latin'),
+	"10\n0|1|9|delta", 'jsonb in LATIN1 and UTF8');
+
 # ---- requests ------------------------------------------------------------------------------------
 
 $a->safe_psql('postgres', 'CREATE TABLE odd (id int PRIMARY KEY, c regclass, v text); INSERT INTO odd SELECT i FROM generate_series(1, 10) i; CREATE TABLE hidden (id int PRIMARY KEY)');
