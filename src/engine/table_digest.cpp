@@ -11,10 +11,9 @@ namespace {
 // Size of the sketch that the scan makes: it stays in the processor's cache, and is enough for some
 // thousands of differences.
 constexpr int kScanBits = 12;
-// Rows whose hashes are added to it at once.
+// Rows whose hashes are added to it at once, after which progress is told: large ones may take long
+// enough for the other side to take us for dead.
 constexpr size_t kAdded = 256;
-// After how many rows progress is told.
-constexpr uint64_t kTold = 16 * 1024;
 // Rows that are looked up by one query.
 constexpr size_t kLookedUp = 8 * 1024;
 
@@ -49,9 +48,7 @@ class DigestingConsumer : public rows::RowConsumer {
     hashes_[count_++] = hash;
     if (count_ < kAdded) return;
     Flush();
-    if (sketch_.rows() % kTold == 0 && progress_) {
-      pg::Enter([this] { progress_(sketch_.rows()); });
-    }
+    if (progress_) pg::Enter([this] { progress_(sketch_.rows()); });
   }
   void Flush() noexcept {
     sketch_.Add(hashes_, count_);
