@@ -18,6 +18,9 @@ namespace {
 // its row is refused.
 constexpr char kNoText[] = "\xff";
 
+// So many rows more than there can be are put down to those who write to the table meanwhile.
+constexpr int64 kTolerated = 10000;
+
 }  // namespace
 
 RecordFeed::RecordFeed(std::unique_ptr<RecordPages> pages, const core::RowsRequest& request,
@@ -45,7 +48,7 @@ core::RowHeader RecordFeed::Begin() {
   for (const core::RowsRequest::Column& column : request_.columns)
     header.columns.push_back({column.name, false, -1});
   seen_.Clear();
-  rows_ = repeated_ = 0;
+  rows_ = repeated_ = repeated_last_ = 0;
   count_before_ = pages_->Count();
   pages_->Begin();
   return header;
@@ -64,10 +67,13 @@ bool RecordFeed::Next(core::RowStreamReader::Rows* rows) {
     rows_++;
     if (AppendRow(record, page.pg_text)) {
       rows->count++;
+      repeated_last_ = 0;
     } else {
       repeated_++;
+      repeated_last_++;
     }
   }
+  RequireAnEnd();
   rows->size = frame_.size();
   frame_.push_back('\0');  // the decoder has a byte more to scribble on
   rows->data = frame_.data();
@@ -111,6 +117,18 @@ std::optional<std::string> RecordFeed::ValueOf(const Column& column, const core:
     if (error.state() != sqlstate::kInvalidText) throw;
     return std::string(kNoText);
   }
+}
+
+// A peer that takes no notice of the offset, or lies, would have us read for ever.
+void RecordFeed::RequireAnEnd() {
+  const bool over_and_over = repeated_last_ > rows_ - repeated_ + kTolerated;
+  // 0 is also what sites say of tables that they cannot count.
+  const bool too_many = count_before_ > 0 && rows_ > 2 * count_before_ + kTolerated;
+  if (!over_and_over && (!too_many || rows_ <= 2 * pages_->Count() + kTolerated)) return;
+  throw Error(sqlstate::kProtocolViolation,
+              Cat("the rows of table \"", request_.table, "\" of the peer do not come to an end"))
+      .WithDetail(
+          Cat(rows_, " have come, ", repeated_, " of them twice; it told of ", count_before_, "."));
 }
 
 void RecordFeed::Pace(size_t bytes) {

@@ -37,7 +37,8 @@ class RecordPages {
 
 /// Feeds records as text. A row that comes twice, as it does where others are written in front of
 /// it between two pages, is taken once. In the end a WARNING tells with numbers where rows came
-/// twice or their number has changed meanwhile.
+/// twice or their number has changed meanwhile. Raises 08P01 where the peer sends the same rows
+/// over and over, or far more than it says that there are.
 class RecordFeed : public engine::RowFeed {
  public:
   /// `target`: as for engine::TableSource::Rows(). `key`: columns by which a row is known.
@@ -58,6 +59,7 @@ class RecordFeed : public engine::RowFeed {
   std::optional<std::string> ValueOf(const Column& column, const core::JsonValue& record,
                                      bool pg_text) const;
   void Pace(size_t bytes);
+  void RequireAnEnd();
   void TellChanges();
 
   std::unique_ptr<RecordPages> pages_;
@@ -68,6 +70,7 @@ class RecordFeed : public engine::RowFeed {
   core::SeenKeys seen_;
   std::string frame_;
   int64 count_before_ = 0, rows_ = 0, repeated_ = 0;
+  int64 repeated_last_ = 0;  // without a new one in between
 };
 
 }  // namespace pgsync::client

@@ -24,6 +24,7 @@ A play of a code may have
   fragments      messages go in fragments of that many characters
   page           rows at most, whatever is asked for; has_more is true to the facts
   more           has_more is always true
+  same           each page is the first one, whatever the offset
   after_page     {n: {"insert": [record, ...], "remove": rows}} at the front, after the n-th page
 A play of a token may have
   pull_limit     rows that pull-data gives at most
@@ -168,8 +169,9 @@ class Channel:
     def get_records(self, payload):
         table = self.tables[payload["table"]]
         offset, limit = payload["offset"], payload["limit"]
-        end = offset + min(limit, self.play.get("page", KEPT))
-        rows = table["rows"][offset:end]
+        begin = 0 if self.play.get("same") else offset
+        end = begin + min(limit, self.play.get("page", KEPT))
+        rows = table["rows"][begin:end]
         more = len(rows) == limit
         if "page" in self.play:
             more = end < len(table["rows"])

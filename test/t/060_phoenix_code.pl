@@ -49,6 +49,8 @@ my %play = (
 	schema_crash => play(instead => { 'request:schema' => 1011 }),
 	page => play(page => 300),
 	more => play(more => JSON::PP::true),
+	same => play(same => JSON::PP::true, more => JSON::PP::true),
+	same_unkeyed => play(same => JSON::PP::true, more => JSON::PP::true, tables => { items => { columns => \@columns, rows => [ items(1 .. 2500) ] } }),
 	twice => play(twice => JSON::PP::true),
 	late => play(
 		before => { map { $_ => [
@@ -184,6 +186,9 @@ foreach my $harmless (qw(twice late fragments))
 fresh();
 is(run('huge', transfer() . '; SELECT sum(length(name)) FROM items'), "400|0|0\n24000000", 'messages of megabytes');
 refuses('wrong_page', '08P01', qr/another page.*begins at 700 instead of 0/s);
+refuses('same', '08P01', qr/do not come to an end.*of them twice; it told of 2500/s);
+$node->safe_psql('postgres', 'CREATE TABLE heap (LIKE items)');
+refuses('same_unkeyed', '08P01', qr/do not come to an end.*, 0 of them twice/s, sql => "SELECT sync_transfer(:c, 'items', 'heap')");
 refuses('wrong_event', '08P01', qr/response:count where response:records was due/);
 refuses('no_ref', '08P01', qr/without saying what/);
 refuses($_, '08P01', qr/does not speak PhoenixKit's protocol rightly/) foreach qw(not_json not_array short_array deep);
