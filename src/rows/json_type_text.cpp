@@ -60,7 +60,7 @@ void JsonType::append_json(ByteBuffer& out, Datum value) {
       append(out, DatumGetBool(value) ? "true" : "false");
       return;
     case Kind::kInteger: {
-      constexpr size_t kDigits = 20;
+      constexpr size_t kDigits = MAXINT8LEN + 1;  // pg_lltoa() ends them with a zero
       out.used -=
           kDigits - static_cast<size_t>(pg_lltoa(integer_of(value), claim_bytes(out, kDigits)));
       return;
