@@ -2,16 +2,44 @@
 
 #include <algorithm>
 
+#include "catalog/names.h"
 #include "connection/auto_sync.h"
 #include "connection/connection.h"
 #include "connection/expiry.h"
 #include "connection/jobs.h"
 #include "connection/notices.h"
 
+extern "C" {
+#include "storage/lmgr.h"
+#include "utils/timestamp.h"
+}
+
 namespace pgsync::connection {
+
+namespace {
+
+constexpr int kLaterMs = 5000;
+
+// Whoever drops the extension locks its tables in an order of its own: waiting for one of them
+// while holding another could end in a deadlock, of which the drop would be the victim.
+bool LockAllOrNothing() {
+  for (const char* table : {"sync_connections", "sync_transfers", "sync_notices"}) {
+    const Oid oid = catalog::FindRelation({catalog::ExtensionSchema(), table});
+    if (!OidIsValid(oid) ||
+        !pg::Call([&] { return ConditionalLockRelationOid(oid, AccessShareLock); })) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
 
 int64 NextDue() {
   if (!Available()) return 0;
+  if (!LockAllOrNothing()) {
+    return pg::Call([] { return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLaterMs); });
+  }
   int64 next = 0;
   for (const auto& due : {NextJob(), NextAutoSync(), NextExpiry(), NextNotice()}) {
     if (due) next = next == 0 ? *due : std::min<int64>(next, *due);
