@@ -37,19 +37,30 @@ int64 Reserve(const QueueEntry& entry) {
   return rows.empty() ? -1 : rows[0].Int8(0);
 }
 
+// Adds to what was downloaded. While records were reserved the connection may have been marked as
+// expired for a limit that was not reached, as it turns out: then it is active again.
+std::string AddDownloaded(const char* records) {
+  const std::string sum = Cat("greatest(0, records_downloaded + ", records, ")");
+  return Cat("records_downloaded = ", sum,
+             ", status = CASE WHEN status = 'expired' AND records_downloaded >= max_records_total "
+             "AND ",
+             sum,
+             " < max_records_total AND (expires_at IS NULL OR expires_at >= now()) AND "
+             "(max_downloads IS NULL OR downloads_used < max_downloads) "
+             "THEN 'active' ELSE status END");
+}
+
 void Return(const QueueEntry& entry) {
-  CatalogQuery(Cat("UPDATE ", TableOf("sync_connections"),
-                   " SET records_downloaded = greatest(0, records_downloaded - $2) "
-                   "WHERE uuid = $1::uuid"),
+  CatalogQuery(Cat("UPDATE ", TableOf("sync_connections"), " SET ", AddDownloaded("(- $2)"),
+                   " WHERE uuid = $1::uuid"),
                {TextOrNull(entry.connection), Param::OfInt8(entry.rows)});
 }
 
 // What was reserved before is in records_downloaded already.
 void CountServed(const QueueEntry& entry) {
   CatalogQuery(
-      Cat("UPDATE ", TableOf("sync_connections"),
-          " SET records_downloaded = greatest(0, records_downloaded + $2 - $3), "
-          "total_transfers = total_transfers + CASE WHEN $5 THEN 1 ELSE 0 END, "
+      Cat("UPDATE ", TableOf("sync_connections"), " SET ", AddDownloaded("$2 - $3"),
+          ", total_transfers = total_transfers + CASE WHEN $5 THEN 1 ELSE 0 END, "
           "total_records_transferred = total_records_transferred + $2, "
           "total_bytes_transferred = total_bytes_transferred + $4, "
           "last_connected_at = greatest(last_connected_at, $6), "

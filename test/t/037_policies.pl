@@ -83,7 +83,7 @@ foreach my $what (sort keys %meanwhile)
 ($token, $name) = connection('{"max_downloads": 1}');
 (my $expire = $change->(q(status = 'expired'))) =~ s/NAME/$name/;
 is($b->safe_psql('postgres', connects($token) . "$expire" . q(SELECT sync_remote_get_count(:c, 't');)), '5000', 'the last download goes on');
-fails_with($b, connects($token), '42501', qr/not active/, 'and is the last');
+fails_with($b, connects($token), '53400', qr/download limit reached/, 'and is the last');
 
 # ---- the rate ------------------------------------------------------------------------------------
 
@@ -110,6 +110,19 @@ is($b->safe_psql('postgres', 'SELECT count(*) FROM t'), '5000', 'nothing of it s
 ($token, $name) = connection('{"max_records_total": 5000}');
 is($b->safe_psql('postgres', connects($token) . q(DROP TABLE t; SELECT created FROM sync_transfer(:c, 't');)), '5000', 'one that fits to the row');
 settled($name, 5000);
+
+# Marked as expired while all that is left is reserved, it is active again once the rest has come back.
+($token, $name) = connection('{"max_records_total": 60000}');
+{
+	my $puller = background($b, connects($token) . q(SELECT * FROM sync_transfer(:c, 'big', strategy => 'overwrite', mode => 'full', max_rate => 500000);));
+	wait_for(sub { column($name, 'records_downloaded') >= 60_000 }, 'all records are reserved');
+	$a->safe_psql('postgres', "UPDATE sync_connections SET status = 'expired' WHERE name = '$name'");
+	is(column($name, 'status'), 'expired', 'marked meanwhile');
+	$a->safe_psql('postgres', 'SELECT sync_terminate_peer(pid) FROM sync_peers()');
+	finished($puller);
+	wait_for(sub { column($name, 'status') eq 'active' }, 'the connection is active again');
+	cmp_ok(column($name, 'records_downloaded'), '<', 60_000, 'what was not sent is not counted');
+}
 
 # Many at once get no more than there is, and what they do not use goes back.
 ($token, $name) = connection('{"max_records_total": 3000, "rate_limit_requests_per_minute": 10000}');
