@@ -24,7 +24,8 @@ const socket = new Socket(url, {
   transport: WebSocket,
   params: { code },
   vsn: '2.0.0',
-  heartbeatIntervalMs: 200,
+  // A heartbeat that is not answered before the next is due makes it close.
+  heartbeatIntervalMs: 2000,
   longPollFallbackMs: undefined,
 });
 socket.onOpen(() => { result.opened++; });

@@ -116,12 +116,15 @@ is(differing('count(*)'), '0', 'equal again');
 foreach my $share (0, 20)
 {
 	$a->safe_psql('postgres', "UPDATE accounts SET bid = bid + 1 WHERE aid % 100 < $share") if $share;
-	my $transfer = background($b, "SELECT 1;\n" . pull_script($a, q(SELECT updated, mode FROM sync_transfer(:c, 'accounts', strategy => 'mirror');)));
+	# It waits until it is known which processes to look at.
+	my $go = PostgreSQL::Test::Utils::tempdir() . '/go';
+	my $transfer = background($b, "SELECT 'backend ' || pg_backend_pid();\n" . pull_script($a, "\\! until [ -e '$go' ]; do sleep 0.05; done\n" . q(SELECT updated, mode FROM sync_transfer(:c, 'accounts', strategy => 'mirror');)));
 	my (%peak, %pid);
 	while ($transfer->{run}->pumpable)
 	{
-		$pid{receiver} ||= $b->safe_psql('postgres', 'SELECT pid FROM sync_progress()') || 0;
-		$pid{sender} ||= $a->safe_psql('postgres', 'SELECT pid FROM sync_peers()') || 0;
+		$pid{receiver} ||= $1 if $transfer->{out} =~ /^backend (\d+)$/m;
+		$pid{sender} ||= $a->safe_psql('postgres', 'SELECT pid FROM sync_peers()');
+		append_to_file($go, '') if $pid{receiver} && $pid{sender};
 		foreach my $side (grep { $pid{$_} } qw(sender receiver)) { my $dirty = private_dirty($pid{$side}); $peak{$side} = $dirty if $dirty > ($peak{$side} // 0); }
 		$transfer->{run}->pump_nb;
 		usleep(20_000);

@@ -10,7 +10,7 @@ use SyncTest;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-my $node = new_sync_node('sender', conf => "sync.phoenix_idle_timeout = 2s\n");
+my $node = new_sync_node('sender', conf => "sync.phoenix_idle_timeout = 6s\n");
 my $port = $node->{sync_port};
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE users (id int PRIMARY KEY, name text);
@@ -94,7 +94,7 @@ local $ENV{NODE_PATH} = $modules;
 	my ($out, $err) = ('', '');
 	my $run = IPC::Run::start([ 'node', 'interop/phoenix_client.js', "ws://localhost:$port/sync", $code, 'wait' ], '<', '/dev/null', '>', \$out, '2>', \$err, IPC::Run::timeout(120));
 	eval { $run->pump until $out =~ /waiting/; };
-	sleep 4;
+	sleep 8;
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()'), '1', 'phoenix: heartbeats keep it open');
 	$node->safe_psql('postgres', "SELECT sync_delete_session('$code')");
 	eval { $run->finish };

@@ -137,7 +137,7 @@ my $ws = $site->{socket} =~ s/^http/ws/r;
 is(run('again', 'SELECT count(*) FROM sync_remote_list_tables(:c)', url => "$ws/phoenix_kit"), '3', 'the code was not spent; ws: is http:');
 wait_for(sub { $log = sender_log($site); $log =~ /closed/ }, 'the last connection has ended');
 is(run('auto', 'SELECT protocol FROM sync_clients()', url => $site->{socket}, protocol => 'auto'), 'phoenix', 'found out');
-like(sender_log($site), qr{\AGET /sync/v1/\nGET /phoenix_kit/sync/api/status\nGET /phoenix_kit/sync/websocket\?code=}, 'by questions that spend nothing');
+like(sender_log($site), qr{^GET /sync/v1/\nGET /phoenix_kit/sync/api/status\nGET /phoenix_kit/sync/websocket\?code=}m, 'by questions that spend nothing');
 refuses('created', '08P01', qr/no sync server/, protocol => 'native');
 unlike(sender_log($site), qr/code=/, 'the native protocol alone shows the code to nobody');
 
