@@ -50,6 +50,14 @@ std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_vi
   return std::nullopt;
 }
 
+std::string JoinHeaders(const HttpHeaders& headers, std::string_view name) {
+  std::vector<std::string> values;
+  for (const auto& [key, value] : headers) {
+    if (EqualFolded(key, name)) values.push_back(value);
+  }
+  return core::Join(values, ", ");
+}
+
 HttpTarget HttpTarget::Parse(const std::string& target) {
   HttpTarget out;
   const size_t mark = target.find('?');

@@ -13,6 +13,8 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 /// The first header of that name, case-insensitively.
 std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_view name);
+/// A header that is a list: those of that name in their order, with commas between them.
+std::string JoinHeaders(const HttpHeaders& headers, std::string_view name);
 
 struct HttpRequest {
   std::string method;

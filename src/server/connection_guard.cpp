@@ -41,9 +41,9 @@ std::string NewUuid() {
 
 RequestOrigin RequestOrigin::Of(const net::HttpRequest& request, const core::IpAddress& socket) {
   RequestOrigin origin;
+  // A proxy may add a header of its own behind those that its client has sent.
   origin.address = core::ForwardedAddress(
-      socket, net::FindHeader(request.headers, "X-Forwarded-For").value_or(""),
-      pg::settings::trusted_proxies);
+      socket, net::JoinHeaders(request.headers, "X-Forwarded-For"), pg::settings::trusted_proxies);
   for (char c : net::FindHeader(request.headers, "User-Agent").value_or(""))
     origin.user_agent.push_back(c >= ' ' && c <= '~' ? c : '?');
   return origin;

@@ -107,6 +107,8 @@ is(ask('127.0.0.4', 'connect', '{"code": "ABCDEFGH"}', 'X-Forwarded-For: 2001:db
 ok(log_contains($a, qr/peer=127\.0\.0\.4:\d+ reason="unknown code" wrong_guesses=1/, $offset), 'counts for itself');
 is(guess('127.0.0.4', 'X-Forwarded-For: 2001:db8::ffff:0:1')->{status}, 401, 'another of the same network');
 ok(log_contains($a, qr/peer=127\.0\.0\.4:\d+ reason="unknown code" wrong_guesses=2\n.*wrong_guesses=1\n.*wrong_guesses=2\n/s, $offset), 'counts with it');
+is(guess('127.0.0.4', 'X-Forwarded-For: 192.0.2.9', 'X-Forwarded-For: 2001:db8::1')->{status}, 401, 'what its client has sent before it as a header of that name');
+ok(log_contains($a, qr/peer=127\.0\.0\.4:\d+ reason="unknown code" wrong_guesses=3/, $offset), 'is not what the proxy says');
 
 no_leftovers($a, 'in the end');
 $a->stop;

@@ -33,6 +33,13 @@ TEST(FindHeaderTest, EmptyValueIsAValue) {
   EXPECT_EQ(FindHeader({{"a", ""}}, "A"), "");
 }
 
+TEST(JoinHeadersTest, KeepsTheOrderOfAll) {
+  const HttpHeaders headers = {
+      {"X-Forwarded-For", "a, b"}, {"Other", "c"}, {"x-forwarded-for", "d"}};
+  EXPECT_EQ(JoinHeaders(headers, "X-Forwarded-For"), "a, b, d");
+  EXPECT_EQ(JoinHeaders(headers, "Missing"), "");
+}
+
 TEST(HttpTargetTest, PathIsKeptAsItWasSent) {
   EXPECT_EQ(HttpTarget::Parse("/sync/v1/").path, "/sync/v1/");
   EXPECT_EQ(HttpTarget::Parse("/a%20b+c").path, "/a%20b+c");
