@@ -25,6 +25,7 @@ CREATE TABLE none (id int PRIMARY KEY);
 CREATE TABLE big (id int PRIMARY KEY, v text);
 INSERT INTO big SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 300000) i;
 CREATE ROLE sharer;
+CREATE ROLE other_sharer;
 GRANT SELECT ON t, other, hidden, none, big TO sharer;
 SQL
 
@@ -157,7 +158,8 @@ settled($name, 5000);
 
 # ---- the end of a connection, in the middle of a table --------------------------------------------
 
-foreach my $how (q(sync_suspend_connection('NAME')), q(sync_revoke_connection('NAME')), q(sync_delete_connection('NAME')), q(sync_regenerate_token('NAME')))
+foreach my $how (q(sync_suspend_connection('NAME')), q(sync_revoke_connection('NAME')), q(sync_delete_connection('NAME')), q(sync_regenerate_token('NAME')),
+	q(sync_update_connection('NAME', '{"run_as": "other_sharer"}')))
 {
 	($token, $name) = connection();
 	(my $call = $how) =~ s/NAME/$name/;
@@ -172,7 +174,8 @@ foreach my $how (q(sync_suspend_connection('NAME')), q(sync_revoke_connection('N
 	cmp_ok(time - $began, '<', 3, "$how ends it in the middle of a table");
 	finished($peer);
 	like($peer->{err}, qr/ERROR:  (08006|08P01)/, 'its transfer fails');
-	fails_with($b, connects($token), $how =~ /suspend|revoke/ ? '42501' : '28P01', undef, 'and it does not come back');
+	my $again = connects($token) . ($how =~ /run_as/ ? q(SELECT * FROM sync_transfer(:c, 'big');) : '');
+	fails_with($b, $again, $how =~ /suspend|revoke|run_as/ ? '42501' : '28P01', undef, 'and it does not come back, or not with the old rights');
 	wait_for(sub { $a->safe_psql('postgres', q(SELECT status, records_transferred > 0, error_message FROM sync_transfers WHERE table_name = 'big' ORDER BY inserted_at DESC LIMIT 1)) eq 'failed|t|the server ended the connection' },
 		'the history has it');
 }
