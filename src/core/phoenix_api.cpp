@@ -10,6 +10,9 @@ namespace pgsync::core {
 
 namespace {
 
+// Each is looked for among those before it, for anyone who asks.
+constexpr size_t kMostPairs = 2000;
+
 constexpr JsonLimits Limits() {
   JsonLimits limits;
   limits.exact_numbers = true;
@@ -87,6 +90,10 @@ bool AcceptsJson(std::string_view accept) {
 
 PhoenixRequest PhoenixRequest::Read(std::string_view content_type, std::string_view body,
                                     const Pairs& form, const Pairs& query) {
+  if (form.size() > kMostPairs || query.size() > kMostPairs) {
+    throw Error(sqlstate::kTooLarge, "request has too many parameters")
+        .WithDetail(Cat("It has more than ", kMostPairs, " parameters"));
+  }
   PhoenixRequest request;
   const std::string type = MediaType(content_type);
   if (IsJson(type) && !IsBlank(body)) {

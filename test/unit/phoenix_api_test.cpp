@@ -46,6 +46,14 @@ TEST(PhoenixApiTest, FormsAndLists) {
   EXPECT_EQ(request.Find("ids")->Size(), 2u);
 }
 
+TEST(PhoenixApiTest, ManyPairsAreAnError) {
+  constexpr char kForm[] = "application/x-www-form-urlencoded";
+  const PhoenixRequest::Pairs most(2000, {"ids[]", "1"}), more(2001, {"ids[]", "1"});
+  EXPECT_EQ(PhoenixRequest::Read(kForm, "", most, most).Find("ids")->Size(), 2000u);
+  EXPECT_EQ(StateOf([&] { PhoenixRequest::Read(kForm, "", more, {}); }), "54000");
+  EXPECT_EQ(StateOf([&] { Json("{}", more); }), "54000");
+}
+
 TEST(PhoenixApiTest, OtherBodiesAreNoParameters) {
   for (const char* body : {"[1]", "5", "null", "", " \n"})
     EXPECT_EQ(Json(body, {{"a", "q"}}).Text("a"), "q") << body;
