@@ -255,6 +255,8 @@ void Admission::OpenDatabase(Oid database, const ServedDatabase::FindSession& fi
   try {
     database_ = std::make_unique<ServedDatabase>(database, find);
     exit_state.unanswered_socket = -1;
+    waiter_.set_deadline(std::nullopt);
+    waiter_.set_read_limit(std::chrono::milliseconds(settings::idle_timeout_ms));
     return;
   } catch (const NotAdmitted& error) {
     exit_state.unanswered_socket = -1;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/cidr.h"
+#include "core/waiter.h"
 #include "net/http_server.h"
 #include "server/connection_gate.h"
 #include "server/peer_database.h"
@@ -19,10 +20,11 @@ inline constexpr size_t kStrangerLimit = 16 * 1024;
 
 class Admission {
  public:
-  /// `address`: that of the socket.
-  Admission(net::HttpServerConnection& http, const net::Stream& stream,
+  /// `address`: that of the socket. `waiter`: has the deadline of a stranger, which ends when the
+  /// peer is let in; from then on there is one for its silence.
+  Admission(net::HttpServerConnection& http, const net::Stream& stream, core::Waiter& waiter,
             const core::IpAddress& address)
-      : http_(http), stream_(stream), socket_address_(address) {}
+      : http_(http), stream_(stream), waiter_(waiter), socket_address_(address) {}
 
   /// Answers the request that brings a code or a token. Raises why the peer is not let in.
   void Connect(net::HttpRequest& request);
@@ -75,6 +77,7 @@ class Admission {
 
   net::HttpServerConnection& http_;
   const net::Stream& stream_;
+  core::Waiter& waiter_;
   core::IpAddress socket_address_;
   core::IpAddress peer_address_;  // of the request at hand
   std::unique_ptr<ServedDatabase> database_;

@@ -65,6 +65,7 @@ class LazyStream : public core::ByteSink {
     Begin();
     http_.EndStream();
   }
+  bool begun() const { return sink_ != nullptr; }
   /// Text that comes before all else.
   void set_head(std::string head) { head_ = std::move(head); }
 
@@ -81,7 +82,8 @@ class LazyStream : public core::ByteSink {
   std::string head_;
 };
 
-// Records that were reserved for a page and not sent go back when this does.
+// Records that were reserved for a page and not sent go back when this does. Of a page that breaks
+// off nobody knows what has arrived: all of it counts as sent.
 class ReservedRecords {
  public:
   ReservedRecords(const ConnectionGuard& guard, int64 wanted)
@@ -311,7 +313,12 @@ void PhoenixData::TableRecords() {
     ReservedRecords reserved(guard_, wanted);
     scan.limit = reserved.granted();
     out.set_head("{\"success\":true,\"records\":[");
-    reserved.Use(static_cast<int64>(SendRows(table, scan, nullptr, out)));
+    try {
+      reserved.Use(static_cast<int64>(SendRows(table, scan, nullptr, out)));
+    } catch (...) {
+      if (out.begun()) reserved.Use(reserved.granted());
+      throw;
+    }
   });
   out.Write(Trailer());
   out.End();

@@ -138,7 +138,7 @@ void Worker::OpenStream() {
     stream_ = net::MakePlainStream(std::move(socket_), waiter_);
   }
   http_ = std::make_unique<net::HttpServerConnection>(*stream_);
-  admission_ = std::make_unique<Admission>(*http_, *stream_, peer_address_);
+  admission_ = std::make_unique<Admission>(*http_, *stream_, waiter_, peer_address_);
 }
 
 void Worker::Run() {

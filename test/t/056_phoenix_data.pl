@@ -2,6 +2,7 @@
 # 40), within what the connection allows.
 use strict;
 use warnings;
+use IO::Socket::INET;
 use JSON::PP;
 use PhoenixApi;
 use SyncTest;
@@ -161,6 +162,42 @@ $set->('{"max_records_total": 400}');
 $sql->("UPDATE sync_connections SET records_downloaded = 395, status = 'active'");
 is(scalar(split / /, $ids->('users', limit => 100)), 5, 'table-records counts against the limit');
 is($ids->('users', limit => 100), '{"success":false,"error":"Record limit reached"}', 'and ends at it');
+
+# A peer that reads what it wants of a page and goes has had it.
+$sql->(q(CREATE TABLE heavy (id int PRIMARY KEY, v text); INSERT INTO heavy SELECT i, repeat(md5(i::text), 10000) FROM generate_series(1, 100) i));
+$sql->('GRANT SELECT ON heavy TO serves');
+$set->('{"max_records_total": 100000}');
+my $counted = $sql->('SELECT records_downloaded FROM sync_connections');
+my $begin = sub {
+	my ($operation, %parameters) = @_;
+	my $request = encode_json({ auth_token => $token, table_name => 'heavy', %parameters });
+	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $node->{sync_port}) or die "connect: $!";
+	syswrite($socket, join("\r\n", "POST /sync/api/$operation HTTP/1.1", 'Host: x', 'Content-Type: application/json', 'Content-Length: ' . length $request, '', $request));
+	return $socket;
+};
+{
+	my $socket = $begin->('table-records', limit => 100);
+	ok(sysread($socket, my $some, 65536), 'a page begins to come');
+	close $socket;
+	wait_for(sub { $sql->('SELECT count(*) FROM sync_peers()') eq '0' }, 'its peer has gone');
+	is($ids->('users', limit => 1), '1', 'a page behind it');
+	is($sql->('SELECT records_downloaded FROM sync_connections'), $counted + 101, 'a page that was broken off counts');
+}
+
+# Who was let in is not hurried any more.
+$sql->("SELECT 1; ALTER SYSTEM SET sync.authentication_timeout = '1s'");
+$sql->('SELECT pg_reload_conf()');
+wait_for(sub { $sql->('SHOW sync.authentication_timeout') eq '1s' }, 'a second to show who one is');
+{
+	my $socket = $begin->('pull-data');
+	sleep 3;
+	my ($size, $end) = (0, '');
+	while (my $got = sysread($socket, my $chunk, 65536)) { $size += $got; $end = substr($end . $chunk, -9); }
+	like($end, qr/\]\}\r\n0\r\n\r\n\z/, "a page that takes longer ($size bytes)");
+}
+$sql->("SELECT 1; ALTER SYSTEM RESET sync.authentication_timeout");
+$sql->('SELECT pg_reload_conf()');
+$sql->('DROP TABLE heavy');
 $sql->("UPDATE sync_connections SET status = 'active'");
 $set->('{"max_records_total": null, "max_downloads": 1}');
 is(answers($ask->('pull-data', table_name => 'users')), $error->(403, 'Download limit reached'), 'no download is left');
