@@ -221,8 +221,9 @@ std::string ApproveConnection(const std::string& name_or_uuid) {
   const Connection connection = ForMove(name_or_uuid, StatusMove::kApprove, "approved");
   const std::string role = CurrentRole();
   RowChange change;
-  // One that the peer has registered acts as the role that agrees to it.
-  if (connection.created_by) {
+  // One that the peer has registered acts as the role that agrees to it, unless it was given one.
+  const bool own = connection.run_as == pg::RoleName(catalog::ExtensionOwner());
+  if (connection.created_by || !own) {
     RequireRunAs(connection.run_as);
   } else {
     change.Set("run_as", Param::OfName(role), "name");

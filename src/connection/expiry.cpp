@@ -16,11 +16,13 @@ int64 ExpireConnections() {
   const std::string table = TableOf("sync_connections");
   pg::UserScope owner(catalog::ExtensionOwner());
   // As core::ShouldExpire().
-  const auto rows =
-      CatalogQuery(Cat("UPDATE ", table,
-                       " SET status = 'expired', updated_at = now() WHERE status = 'active' AND "
-                       "(expires_at < clock_timestamp() OR downloads_used >= max_downloads OR "
-                       "records_downloaded >= max_records_total) RETURNING uuid"));
+  const auto rows = CatalogQuery(
+      Cat("UPDATE ", table,
+          " SET status = 'expired', updated_at = now() WHERE uuid IN (SELECT uuid FROM ", table,
+          " WHERE status = 'active' AND "
+          "(expires_at < clock_timestamp() OR downloads_used >= max_downloads OR "
+          "records_downloaded >= max_records_total) FOR NO KEY UPDATE SKIP LOCKED) "
+          "RETURNING uuid"));
   return static_cast<int64>(rows.size());
 }
 
@@ -30,8 +32,9 @@ int64 ExpireApprovals() {
   pg::UserScope owner(catalog::ExtensionOwner());
   const auto rows = CatalogQuery(
       Cat("UPDATE ", table,
-          " SET status = 'expired', completed_at = now() WHERE status = 'pending_approval' "
-          "AND approval_expires_at < clock_timestamp() RETURNING uuid"));
+          " SET status = 'expired', completed_at = now() WHERE uuid IN (SELECT uuid FROM ", table,
+          " WHERE status = 'pending_approval' AND approval_expires_at < clock_timestamp() "
+          "FOR NO KEY UPDATE SKIP LOCKED) RETURNING uuid"));
   return static_cast<int64>(rows.size());
 }
 

@@ -129,7 +129,14 @@ std::optional<Job> ClaimJob() {
     job.connection = row.Optional(1);
     job.run_as = row.Text(2);
     job.attempts = static_cast<int>(row.Int8(3));
-    job.request = FromJson(row.Text(4));
+    try {
+      job.request = FromJson(row.Text(4));
+    } catch (const Error& error) {
+      // Restored from elsewhere, or changed by hand: it must not keep the others waiting.
+      EndJob(job, JobEnd::kFailed, error.message());
+      session::release_job();
+      continue;
+    }
     return job;
   }
   return std::nullopt;

@@ -13,6 +13,7 @@
 #include "job/notice_job.h"
 #include "job/own_transaction.h"
 #include "job/transfer_job.h"
+#include "pg/settings.h"
 #include "server/role_settings.h"
 #include "session/job_table.h"
 #include "session/module.h"
@@ -22,6 +23,7 @@ extern "C" {
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "commands/extension.h"
+#include "mb/pg_wchar.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
@@ -74,8 +76,16 @@ void RunWorker(Oid database) {
     BackgroundWorkerInitializeConnectionByOid(database, BOOTSTRAP_SUPERUSERID, 0);
     pgstat_report_appname("sync job worker");
   });
+  // Whatever is locked for long must not keep a worker from the jobs of others.
+  server::SetSetting("lock_timeout", std::to_string(pg::settings::lock_timeout_ms));
   bool may_work = false;
-  InOwnTransaction([&] { may_work = MayWork(); });
+  InOwnTransaction([&] {
+    // What other sites answer is read in UTF-8, also where no transaction is open.
+    pg::Call([] {
+      if (PrepareClientEncoding(PG_UTF8) >= 0) (void)SetClientEncoding(PG_UTF8);
+    });
+    may_work = MayWork();
+  });
   if (!may_work || !session::EnterJobTable()) {
     session::note_due(MyDatabaseId, 0, session::WorkVersion(MyDatabaseId));
     return;

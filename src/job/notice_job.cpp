@@ -7,9 +7,31 @@
 #include "connection/notices.h"
 #include "job/own_transaction.h"
 
+extern "C" {
+#include "access/xact.h"
+}
+
 namespace pgsync::job {
 
 using client::SiteOutcome;
+
+namespace {
+
+// An answer that the server cannot read is the site's fault, and no reason to end.
+client::SiteAnswer Tell(const connection::Notice& notice, const std::string& body) {
+  client::SiteAnswer answer;
+  try {
+    return client::TellSite(notice, body);
+  } catch (const pg::PgError& error) {
+    if (error.state().Class() == "57") throw;
+    answer.outcome = SiteOutcome::kError;
+    answer.message = error.message();
+  }
+  pg::Call([] { AbortCurrentTransaction(); });
+  return answer;
+}
+
+}  // namespace
 
 bool SendDueNotice() {
   std::optional<connection::Notice> notice;
@@ -19,7 +41,7 @@ bool SendDueNotice() {
     if (notice) body = client::NoticeBody(*notice);
   });
   if (!notice) return false;
-  const client::SiteAnswer answer = client::TellSite(*notice, body);
+  const client::SiteAnswer answer = Tell(*notice, body);
   const bool settled = answer.outcome == SiteOutcome::kAnswered ||
                        answer.outcome == SiteOutcome::kNotFound ||
                        answer.outcome == SiteOutcome::kRefused;

@@ -1,10 +1,10 @@
 #include "job/own_transaction.h"
 
+#include "pg/transaction.h"
+
 extern "C" {
-#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "pgstat.h"
-#include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
 }
 
@@ -12,10 +12,7 @@ namespace pgsync::job {
 
 void BeginOwnTransaction() {
   pg::Call([] {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
-    XactIsoLevel = XACT_READ_COMMITTED;
-    XactReadOnly = false;
+    pg::start_own_transaction();
     // A commit leaves the role of a transfer in place.
     SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, 0);
     PushActiveSnapshot(GetTransactionSnapshot());

@@ -33,6 +33,13 @@ core::PolicyTable AsPolicy(const TableName& table) {
   return {table.schema, table.name};
 }
 
+int64 AskWriter(const session::QueueEntry& entry) {
+  const int64 answer = session::AskWriter(entry, kWriterPatience);
+  if (answer >= 0) return answer;
+  throw Error(sqlstate::kTooManyConnections, "sync could not write")
+      .WithHint("The server log tells why.");
+}
+
 std::string NewUuid() {
   return pg::CatalogQuery("SELECT gen_random_uuid()")[0].Text(0);
 }
@@ -129,7 +136,7 @@ bool ConnectionGuard::TryApproval(const TableName& table) {
     if (!approval) {
       session::put_text(entry.transfer, NewUuid().c_str());
       session::put_text(entry.status, "pending_approval");
-      (void)session::AskWriter(entry, kWriterPatience);
+      (void)AskWriter(entry);
       return false;
     }
     session::put_text(entry.transfer, approval->uuid.c_str());
@@ -138,12 +145,12 @@ bool ConnectionGuard::TryApproval(const TableName& table) {
         return false;
       case ApprovalState::kApproved:
         session::put_text(entry.status, "approved");
-        if (session::AskWriter(entry, kWriterPatience) != 1) continue;
+        if (AskWriter(entry) != 1) continue;
         approved_[table] = {approval->uuid};
         return true;
       case ApprovalState::kDenied:
         session::put_text(entry.status, "denied");
-        (void)session::AskWriter(entry, kWriterPatience);
+        (void)AskWriter(entry);
         throw Error(sqlstate::kInsufficientPrivilege,
                     Cat("transfer of table \"", table.ForMessage(), "\" was denied"))
             .WithDetail(approval->denial_reason
@@ -151,7 +158,7 @@ bool ConnectionGuard::TryApproval(const TableName& table) {
                             : std::string("No reason was given."));
       case ApprovalState::kExpired:
         session::put_text(entry.status, "expired");
-        (void)session::AskWriter(entry, kWriterPatience);
+        (void)AskWriter(entry);
         throw Error(sqlstate::kInsufficientPrivilege,
                     Cat("approval for table \"", table.ForMessage(), "\" has expired"))
             .WithDetail("Nobody has decided about it in time.")

@@ -10,6 +10,7 @@
 #include "session/work_schedule.h"
 
 extern "C" {
+#include "access/xlog.h"
 #include "utils/timestamp.h"
 }
 
@@ -24,6 +25,10 @@ using std::chrono::seconds;
 constexpr seconds kStartRetry{1};
 constexpr seconds kFirstBackoff{5};
 constexpr std::chrono::minutes kLongestBackoff{10};
+// What is due later may be due beyond what the clock can count ("infinity").
+constexpr milliseconds kLongestSleep = std::chrono::hours(1);
+// A standby is promoted without telling us.
+constexpr std::chrono::minutes kRecoveryLook{1};
 
 int64 Now() {
   return pg::Call([] { return GetCurrentTimestamp(); });
@@ -76,13 +81,18 @@ void JobSchedule::Run() {
   NoteEnded();
   const auto limit = static_cast<size_t>(pg::settings::max_jobs);
   if (running_.size() >= limit) return;  // the end of one wakes the launcher
+  if (pg::Call([] { return RecoveryInProgress(); })) {
+    next_ = Clock::now() + kRecoveryLook;
+    return;
+  }
   std::vector<session::NamedDatabase> databases;
   const int64 now = Now();
   for (const session::DueDatabase& due : session::ListDueDatabases()) {
     // What is disabled has no work until that changes, which is told.
     if (session::GetDatabaseState(due.database) != session::DatabaseState::kEnabled) continue;
     if (due.due_at > now) {
-      next_ = Clock::now() + milliseconds((due.due_at - now + 999) / 1000);
+      const milliseconds wait((due.due_at - now + 999) / 1000);
+      next_ = Clock::now() + std::min(wait, kLongestSleep);
       return;
     }
     if (databases.empty()) databases = ListDatabases();

@@ -6,6 +6,7 @@
 #include "connection/due_work.h"
 #include "pg/query.h"
 #include "pg/settings.h"
+#include "pg/transaction.h"
 #include "server/background_worker.h"
 #include "server/database_list.h"
 #include "session/database_table.h"
@@ -30,11 +31,10 @@ using core::Clock;
 constexpr std::chrono::hours kRound{1};
 constexpr std::chrono::seconds kRetry{5};
 
-void ProbeDatabase() {
+session::DatabaseState Look() {
   session::DatabaseState state = session::DatabaseState::kNotInstalled;
   pg::Call([] {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
+    pg::start_own_transaction();
     PushActiveSnapshot(GetTransactionSnapshot());
   });
   if (OidIsValid(pg::Call([] { return get_extension_oid("sync", true); }))) {
@@ -49,8 +49,19 @@ void ProbeDatabase() {
     PopActiveSnapshot();
     CommitTransactionCommand();
     session::note_due(MyDatabaseId, due_at, version);
-    session::note_database_state(MyDatabaseId, state);
   });
+  return state;
+}
+
+// Who commits a change tells it at once, and what was there before must not be noted after that: so
+// what has been noted is looked at again.
+void ProbeDatabase() {
+  session::DatabaseState noted = session::DatabaseState::kUnknown;
+  for (session::DatabaseState seen = Look(); seen != noted; seen = Look()) {
+    pg::CheckInterrupts();
+    pg::Call([&] { session::note_database_state(MyDatabaseId, seen); });
+    noted = seen;
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "pg/identity.h"
 #include "pg/query.h"
 #include "pg/settings.h"
+#include "pg/transaction.h"
 #include "server/peer_watch.h"
 #include "session/module.h"
 #include "session/peer_table.h"
@@ -102,8 +103,7 @@ ServedDatabase::ServedDatabase(Oid database, const FindSession& find)
 
 void ServedDatabase::PassGate(const FindSession& find) {
   pg::Call([] {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
+    pg::start_own_transaction();
     PushActiveSnapshot(GetTransactionSnapshot());
     pgstat_report_activity(STATE_RUNNING, "admitting a peer");
     // The peer talks in UTF-8, also when there is no transaction in which to look for a conversion.

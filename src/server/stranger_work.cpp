@@ -3,6 +3,7 @@
 #include "connection/connection.h"
 #include "core/text.h"
 #include "pg/guard.h"
+#include "pg/transaction.h"
 #include "pg/wait.h"
 #include "server/guess_guard.h"
 #include "server/log.h"
@@ -48,8 +49,7 @@ void Connect(Oid database, const net::Stream& stream) {
 
 void Begin() {
   pg::Call([] {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
+    pg::start_own_transaction();
     PushActiveSnapshot(GetTransactionSnapshot());
     pgstat_report_activity(STATE_RUNNING, "answering another site");
     if (PrepareClientEncoding(PG_UTF8) >= 0) (void)SetClientEncoding(PG_UTF8);

@@ -6,6 +6,7 @@
 #include "core/backoff.h"
 #include "core/text.h"
 #include "pg/subxact.h"
+#include "pg/transaction.h"
 #include "server/background_worker.h"
 #include "server/database_list.h"
 #include "server/log.h"
@@ -73,8 +74,7 @@ void WriteTaken(int index, std::vector<std::string>* locked) {
 // False where nothing is queued any more that could be written now.
 bool WriteBatch() {
   pg::Call([] {
-    SetCurrentStatementStartTimestamp();
-    StartTransactionCommand();
+    pg::start_own_transaction();
     PushActiveSnapshot(GetTransactionSnapshot());
   });
   const int count = session::TakeEntries();

@@ -57,6 +57,10 @@ DatabaseSlot* place_of(Oid database) {
 
 void at_transaction_end(XactEvent event, void*) {
   if (pending_count == 0) return;
+  if (event == XACT_EVENT_PRE_PREPARE) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("cannot PREPARE a transaction that has enabled or disabled sync")));
+  }
   if (event == XACT_EVENT_COMMIT) {
     const DatabaseState state = pending[pending_count - 1].state;
     note_database_state(MyDatabaseId, state, own_name);

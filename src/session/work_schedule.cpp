@@ -63,15 +63,18 @@ WorkSlot* place_of(Oid database) {
 
 void at_transaction_end(XactEvent event, void*) {
   if (pending_count == 0) return;
+  // Nobody would be told at COMMIT PREPARED.
+  if (event == XACT_EVENT_PRE_PREPARE) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("cannot PREPARE a transaction that has made work for sync")));
+  }
   if (event == XACT_EVENT_COMMIT) {
     TimestampTz due_at = 0;
     for (int i = 0; i < pending_count; i++)
       due_at = earlier(due_at, pending[i].due_at);
     advance_due(MyDatabaseId, due_at);
   }
-  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
-    pending_count = 0;
-  }
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending_count = 0;
 }
 
 void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {

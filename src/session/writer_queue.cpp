@@ -81,6 +81,11 @@ int add_slot(Oid database, const QueueEntry& entry, Latch* waiting) {
   return -1;
 }
 
+// Further ahead it can only be if the clock was set back.
+bool is_due(const QueueSlot& slot, TimestampTz now) {
+  return slot.not_before <= now || slot.not_before > TimestampTzPlusMilliseconds(now, kLaterMs);
+}
+
 bool can_write() {
   return SharedMemoryAttached() && !RecoveryInProgress();
 }
@@ -321,12 +326,14 @@ std::vector<WaitingEntries> ListWaitingEntries() {
       while (at < count && found[at].database != slot.database)
         at++;
       if (at == kMaxListed) continue;
+      const bool due = is_due(slot, now);
+      const TimestampTz due_at = due ? now : slot.not_before;
       if (at == count) {
-        found[count++] = {slot.database, 0, slot.not_before};
+        found[count++] = {slot.database, 0, due_at};
       }
       Found& entry = found[at];
-      entry.due_at = std::min(entry.due_at, slot.not_before);
-      if (slot.not_before <= now && (entry.oldest == 0 || slot.number < entry.oldest)) {
+      entry.due_at = std::min(entry.due_at, due_at);
+      if (due && (entry.oldest == 0 || slot.number < entry.oldest)) {
         entry.oldest = slot.number;
       }
     }
@@ -359,8 +366,7 @@ int TakeEntries() {
     const TimestampTz now = GetCurrentTimestamp();
     for (int i = 0; i < slot_count; i++) {
       QueueSlot& slot = slots[i];
-      if (slot.state != SlotState::kReady || slot.database != MyDatabaseId ||
-          slot.not_before > now) {
+      if (slot.state != SlotState::kReady || slot.database != MyDatabaseId || !is_due(slot, now)) {
         continue;
       }
       // Insertion into the oldest ones so far.

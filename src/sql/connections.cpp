@@ -128,7 +128,9 @@ PGSYNC_FUNCTION(pgsync_revoke_connection) {
 
 PGSYNC_FUNCTION(pgsync_delete_connection) {
   const std::string which = Args(fcinfo).Text(0);
-  const Datum row = ConnectionRow(fcinfo, connection::GetConnection(which).uuid);
+  // Locked at once: another administrator may be about to delete it, too.
+  const Datum row =
+      ConnectionRow(fcinfo, connection::GetConnection(which, connection::Reading::kLocked).uuid);
   connection::DeleteConnection(which);
   return row;
 }
