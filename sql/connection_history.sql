@@ -19,7 +19,8 @@ SELECT * FROM sync_table_stats(connection => 'no such');
 SELECT * FROM sync_connection_stats('no such');
 SELECT connection, table_name, status, success_rate, duration FROM sync_transfer_list ORDER BY inserted_at, table_name, status LIMIT 4;
 
--- Approval.
+-- Approval. Where the module is disabled nothing expires by itself meanwhile.
+SELECT sync_disable();
 CREATE TABLE waiting AS
     SELECT gen_random_uuid() AS uuid, t AS name, status, left_over FROM (VALUES ('a', 'pending_approval', interval '1 hour'),
         ('b', 'pending_approval', '1 hour'), ('late', 'pending_approval', '-1 second'), ('done', 'completed', NULL), ('running', 'in_progress', NULL)) v(t, status, left_over);
