@@ -129,7 +129,7 @@ SELECT expires_soon FROM sync_update_connection('new', jsonb_build_object('expir
 SELECT expires_soon FROM sync_update_connection('new', jsonb_build_object('expires_at', now() + '25 hours'));
 SELECT name FROM sync_delete_connection('new');
 -- The other site will be told what is now so, and nothing that is not so any more.
-SELECT n.site_url, action FROM sync_notices n;
+SELECT n.site_url, action FROM sync_notices n ORDER BY 1;
 
 -- A new token.
 CREATE TABLE new_token AS SELECT sync_regenerate_token('shop') AS token;
