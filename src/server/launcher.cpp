@@ -200,9 +200,11 @@ void Launcher::Hello(int fd) {
                             [&](const Starting& start) { return start.slot == hello->slot; });
   if (found == starting_.end()) return;
   pid_t pid = 0;
-  const bool started =
-      pg::Call([&] { return GetBackgroundWorkerPid(found->handle, &pid) == BGWH_STARTED; });
-  if (!started || pid != hello->pid || !session::CheckPeerNonce(hello->slot, hello->nonce)) return;
+  const BgwHandleStatus status =
+      pg::Call([&] { return GetBackgroundWorkerPid(found->handle, &pid); });
+  // A worker may be here before the postmaster has noted its pid: then its nonce has to do.
+  const bool known = status == BGWH_STARTED ? pid == hello->pid : status == BGWH_NOT_YET_STARTED;
+  if (!known || !session::CheckPeerNonce(hello->slot, hello->nonce)) return;
   SendSocket(fd, found->peer.socket.get());
   pg::Call([&] { pfree(found->handle); });
   starting_.erase(found);
