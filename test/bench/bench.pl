@@ -24,7 +24,10 @@ my @parts = (
 	[ connect => 'first byte of connections, one after another', \&Bench::Connections::first_byte ],
 	[ idle => 'what the launcher does when there is nothing to do', \&Bench::Connections::idle ],
 	[ keys => q(foreign keys with triggers => 'skip'), \&Bench::ForeignKeys::skipped ],
-	[ scale => 'rows, columns, tables, peers', \&Bench::Scale::all ],
+	[ rows => 'how time and memory grow with the rows of a table', \&Bench::Scale::rows ],
+	[ columns => 'with its columns', \&Bench::Scale::columns ],
+	[ tables => 'with the number of tables', \&Bench::Scale::tables ],
+	[ peers => 'with the number of peers at once', \&Bench::Scale::peers ],
 );
 
 my %options = (rows => 2_000_000, 'wide-rows' => 500_000, rounds => 3, 'max-rows' => 1_000_000);
@@ -40,7 +43,7 @@ usage: test/bench/run [options]
   --rows=n           of pgbench_accounts, W1 (2000000)
   --wide-rows=n      of the table of 20 columns, W2 (500000)
   --rounds=n         how often each thing is measured (3)
-  --max-rows=n       largest table of the part "scale" (1000000)
+  --max-rows=n       largest table of the part "rows" (1000000)
 parts:
 HELP
 	printf "  %-9s  %s\n", @$_[0, 1] foreach @parts;

@@ -1,4 +1,5 @@
-# Re-sync of W1: nothing changed, and a little, against the transfer of the whole table into an empty one.
+# Re-sync of W1: nothing changed, and a little, against the transfer of the whole table into an empty one, and
+# against pg_comparator.
 package Bench::Delta;
 
 use strict;
@@ -12,20 +13,36 @@ sub resync
 	my $name = $table->{table};
 	my $rows = $table->{rows};
 	my $changed = 0;
-	my $resync = sub {
-		my ($what, $mode, $change) = @_;
+	my $variant = sub {
+		my ($what, $change, $prepare, $run) = @_;
 		return { name => $what,
 			before => sub {
 				$change->() if $change;
 				$bench->sql('sender', 'CHECKPOINT');
 				$bench->sql('receiver', 'CHECKPOINT');
-				$bench->pull($name, "strategy => 'mirror', mode => '$mode'");
+				$prepare->();
 			},
-			run => sub { $bench->sql('receiver', $_[0]) },
+			run => $run,
 			after => sub {
 				my ($here, $there) = map { $bench->sql($_, "SELECT sync_checksum('$name')") } qw(receiver sender);
 				die "$what: $here $there\n" unless $here eq $there;
 			} };
+	};
+	my $resync = sub {
+		my ($what, $mode, $change) = @_;
+		return $variant->($what, $change, sub { $bench->pull($name, "strategy => 'mirror', mode => '$mode'") },
+			sub { $bench->sql('receiver', $_[0]) });
+	};
+	# By its key, which is evenly spread: the fastest that it offers for this table.
+	my $comparator = sub {
+		my ($what, $change) = @_;
+		my @sides = map { "pgsql://@{[scalar getpwuid $>]}\@/postgres/$name?aid:bid,abalance,filler" } 1, 2;
+		my @sources = map { "DBI:Pg:dbname=postgres;host=$bench->{dir};port=$bench->{port}{$_}" } qw(sender receiver);
+		return $variant->("pg_comparator, $what", $change, sub { }, sub {
+			Bench::run('pg_comparator --synchronize --do-it --use-key --no-report '
+				  . "--source-1='$sources[0]' --source-2='$sources[1]' '$sides[0]' '$sides[1]' > /dev/null");
+			return 0;
+		});
 	};
 	# 0.1 % updated, 0.01 % deleted, 0.01 % new, evenly spread and other ones every time.
 	my $change = sub {
@@ -38,17 +55,19 @@ sub resync
 		before => sub { Bench::Tables::empty($bench, $table); $bench->pull($name, q(mode => 'full')) },
 		run => sub { $bench->sql('receiver', $_[0]) },
 		after => sub { $bench->sql('receiver', "VACUUM ANALYZE $name") } };
+	$bench->sql($_, 'CREATE EXTENSION IF NOT EXISTS pgcmp') foreach qw(sender receiver);
 	my @variants = ($full, $resync->('nothing changed', 'auto'), $resync->('0.1 % changed', 'auto', $change),
-		$resync->(q(0.1 % changed, mode => 'full'), 'full', $change));
+		$resync->(q(0.1 % changed, mode => 'full'), 'full', $change),
+		$comparator->('nothing changed'), $comparator->('0.1 % changed', $change));
 	my %results = $bench->alternate(@variants);
 	my @lines = ([ "$table->{name}, $rows rows", 's', 'ratio', 'CPU s', 'ratio', 'kB on the wire', 'WAL MB' ]);
-	foreach my $variant (@variants)
+	foreach my $measured (@variants)
 	{
-		my $result = $results{ $variant->{name} };
+		my $result = $results{ $measured->{name} };
 		my $whole = $results{ $full->{name} };
-		push @lines, [ $variant->{name}, sprintf('%.2f', $result->{seconds}), sprintf('%.2f', $result->{seconds} / $whole->{seconds}),
+		push @lines, [ $measured->{name}, sprintf('%.2f', $result->{seconds}), sprintf('%.2f', $result->{seconds} / $whole->{seconds}),
 			sprintf('%.2f', $result->{cpu}), sprintf('%.2f', $result->{cpu} / $whole->{cpu}),
-			sprintf('%.0f', $result->{value} / 1024), Bench::mb($result->{wal}) ];
+			$result->{value} ? sprintf('%.0f', $result->{value} / 1024) : '', Bench::mb($result->{wal}) ];
 	}
 	Bench::print_table(@lines);
 	$change->();

@@ -115,6 +115,4 @@ sub peers
 	Bench::print_table(@report);
 }
 
-sub all { my ($bench) = @_; $_->($bench) foreach \&rows, \&columns, \&tables, \&peers; }
-
 1;
