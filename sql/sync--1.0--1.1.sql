@@ -323,14 +323,85 @@ CREATE FUNCTION @extschema@.sync_transfer_async(connection text, tables text[] D
         strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
-        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL)
+        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
+        parents boolean DEFAULT false)
     RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer_async';
-COMMENT ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) IS 'Has a worker transfer tables over a receiver connection once this transaction has committed';
+COMMENT ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) IS 'Has a worker transfer tables over a receiver connection once this transaction has committed';
 
 CREATE FUNCTION @extschema@.sync_cancel_transfer(transfer uuid) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_cancel_transfer';
 COMMENT ON FUNCTION @extschema@.sync_cancel_transfer(uuid) IS 'Cancels a job that waits or runs, or a transfer that waits for approval';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_cancel_transfer(uuid) FROM PUBLIC;
+
+-- ------------------------------------------------------------------------------------------------
+-- Functions of 1.0 that take more arguments now. None can be added to a function that is there, so
+-- they are made anew.
+-- ------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION @extschema@.sync_transfer_all(client int, tables text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
+        strategies jsonb DEFAULT NULL,
+        strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
+        mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
+        dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
+        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
+        parents boolean DEFAULT false)
+    RETURNS SETOF @extschema@.sync_result
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer_all';
+COMMENT ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) IS 'Transfers tables of the peer, in the order of their foreign keys';
+
+CREATE FUNCTION @extschema@.sync_pull(url text, code text DEFAULT NULL, token text DEFAULT NULL,
+        tables text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
+        strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
+        mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
+        dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
+        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
+        parents boolean DEFAULT false)
+    RETURNS SETOF @extschema@.sync_result
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_pull';
+COMMENT ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) IS 'Connects, transfers and disconnects in one call';
+
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) FROM PUBLIC;
+
+-- What was granted on the old ones stays granted, by the same grantors. GRANT makes the dependencies
+-- on roles; but the superuser who runs this grants as the owner, and what a script grants is taken
+-- for the extension's own, which dumps leave out. So both lists are then set to what they should be.
+DO $upgrade$
+DECLARE
+    made record;
+    grantee text;
+BEGIN
+    FOR made IN
+        SELECT new.oid, new.oid::regprocedure AS function, new.proacl AS own_acl, old.proacl AS acl,
+            old.proowner::regrole AS owner,
+            ARRAY[pg_catalog.makeaclitem(old.proowner, old.proowner, 'EXECUTE', false)] AS first_acl
+        FROM pg_catalog.pg_proc old
+            JOIN pg_catalog.pg_proc new ON new.pronamespace = old.pronamespace AND new.proname = old.proname
+                AND new.prosrc = old.prosrc AND new.pronargs > old.pronargs
+        WHERE old.oid IN (
+            '@extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint)'::regprocedure,
+            '@extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint)'::regprocedure)
+    LOOP
+        EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO %s', made.function, made.owner);
+        -- By ALTER DEFAULT PRIVILEGES it may have begun with rights that the old one did not have.
+        FOR grantee IN SELECT g.grantee::regrole::text FROM pg_catalog.aclexplode(made.own_acl) g LOOP
+            EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', made.function, grantee);
+        END LOOP;
+        FOR grantee IN
+            SELECT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
+            FROM pg_catalog.aclexplode(made.acl) g
+        LOOP
+            EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO %s', made.function, grantee);
+        END LOOP;
+        UPDATE pg_catalog.pg_proc SET proacl = made.acl WHERE oid = made.oid;
+        UPDATE pg_catalog.pg_init_privs SET initprivs = made.first_acl
+            WHERE classoid = 'pg_catalog.pg_proc'::regclass AND objoid = made.oid;
+    END LOOP;
+END
+$upgrade$;
+
+DROP FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint),
+    @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint);

@@ -180,11 +180,8 @@ class PhoenixApiPeer : public PhoenixPeer {
                                                bool) override {
     std::vector<core::TableListEntry> tables;
     if (schema.value_or("public") == "public") tables = site_.ListTables();
-    for (core::TableListEntry& table : tables) {
-      table.name = pg::FromUtf8(table.name);
-      for (std::string& other : table.depends_on)
-        other = pg::FromUtf8(other);
-    }
+    for (core::TableListEntry& table : tables)
+      table = InThisEncoding(std::move(table));
     return tables;
   }
 

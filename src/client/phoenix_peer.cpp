@@ -43,6 +43,13 @@ core::TableInfo PhoenixPeer::InThisEncoding(core::TableInfo info) {
   return info;
 }
 
+core::TableListEntry PhoenixPeer::InThisEncoding(core::TableListEntry entry) {
+  entry.name = pg::FromUtf8(entry.name);
+  for (std::string& table : entry.depends_on)
+    table = pg::FromUtf8(table);
+  return entry;
+}
+
 std::vector<core::OpenedTable> PhoenixPeer::Open(const std::vector<std::string>& tables) {
   keys_.clear();
   std::vector<core::OpenedTable> opened;

@@ -44,6 +44,7 @@ class PhoenixPeer : public Peer {
 
   /// What came in UTF-8.
   static core::TableInfo InThisEncoding(core::TableInfo info);
+  static core::TableListEntry InThisEncoding(core::TableListEntry entry);
   /// The name of a table as a site knows it, in UTF-8. Raises 42P01 for one of another schema.
   static std::string NameThere(const std::string& table);
 

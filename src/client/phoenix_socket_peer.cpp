@@ -103,7 +103,7 @@ class PhoenixSocketPeer : public PhoenixPeer {
     for (const core::JsonObject& entry :
          core::JsonObject(answer.payload(), "reply of the peer").Objects("tables")) {
       tables.push_back(core::ReadPhoenixListEntry(entry));
-      tables.back().name = pg::FromUtf8(tables.back().name);
+      tables.back() = InThisEncoding(std::move(tables.back()));
     }
     return tables;
   }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "catalog/names.h"
+#include "client/parent_tables.h"
 #include "client/progress_report.h"
 
 namespace pgsync::client {
@@ -15,28 +16,31 @@ std::vector<engine::TableOutcome> PullTables(Peer& peer, int client, const std::
   return engine::TransferTables(peer, report, tables, options);
 }
 
-std::vector<engine::TableRequest> SelectTables(
-    Peer& peer, const std::optional<std::vector<std::string>>& tables,
-    const std::vector<std::string>& exclude) {
+std::vector<engine::TableRequest> SelectTables(Peer& peer, const TableSelection& selection) {
   std::set<catalog::TableName> excluded;
-  for (const std::string& name : exclude)
+  for (const std::string& name : selection.exclude)
     excluded.insert(catalog::ParseTableName(name));
-  std::vector<engine::TableRequest> selected;
+  std::vector<catalog::TableName> selected;
   std::set<catalog::TableName> seen;
   auto select = [&](const catalog::TableName& name) {
-    if (excluded.count(name) == 0 && seen.insert(name).second) {
-      selected.push_back({name.Qualified(), std::nullopt});
-    }
+    if (excluded.count(name) == 0 && seen.insert(name).second) selected.push_back(name);
   };
-  if (tables) {
-    for (const std::string& name : *tables)
+  if (selection.tables) {
+    for (const std::string& name : *selection.tables)
       select(catalog::ParseTableName(name));
+    if (selection.parents) {
+      for (const catalog::TableName& name : FindParents(peer, selected, excluded))
+        select(name);
+    }
   } else {
     for (const core::TableListEntry& entry : peer.ListTables(std::nullopt, false)) {
       select({entry.schema, entry.name});
     }
   }
-  return selected;
+  std::vector<engine::TableRequest> requests;
+  for (const catalog::TableName& name : selected)
+    requests.push_back({name.Qualified(), std::nullopt});
+  return requests;
 }
 
 }  // namespace pgsync::client

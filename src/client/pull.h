@@ -18,9 +18,12 @@ std::vector<engine::TableOutcome> PullTables(Peer& peer, int client, const std::
                                              const engine::TransferOptions& options,
                                              const std::string& transfer = std::string());
 
-/// The peer's tables that a transfer of all takes: those listed (or named), less those excluded.
-std::vector<engine::TableRequest> SelectTables(
-    Peer& peer, const std::optional<std::vector<std::string>>& tables,
-    const std::vector<std::string>& exclude);
+/// Which of the peer's tables a transfer of several takes.
+struct TableSelection {
+  std::optional<std::vector<std::string>> tables;  ///< nullopt: all that the peer lists
+  std::vector<std::string> exclude;
+  bool parents = false;  ///< with `tables`: those too that they refer to, see FindParents()
+};
+std::vector<engine::TableRequest> SelectTables(Peer& peer, const TableSelection& selection);
 
 }  // namespace pgsync::client

@@ -46,6 +46,7 @@ std::string ToJson(const JobRequest& request) {
   json.BeginObject();
   if (request.tables) json.Field("tables", InUtf8(*request.tables));
   json.Field("exclude", InUtf8(request.exclude)).Field("automatic", request.automatic);
+  json.Field("parents", request.parents);
   json.Key("options");
   request.words.Write(json);
   return pg::FromUtf8(json.EndObject().Take());
@@ -57,6 +58,7 @@ JobRequest FromJson(const std::string& text) {
   JobRequest request;
   if (json.Has("tables")) request.tables = json.Strings("tables");
   request.exclude = json.Strings("exclude");
+  request.parents = json.BoolOr("parents", false);
   request.automatic = json.BoolOr("automatic", false);
   request.words = core::TransferWords::Read(json.Object("options"));
   return request;

@@ -22,6 +22,7 @@ namespace pgsync::connection {
 struct JobRequest {
   std::optional<std::vector<std::string>> tables;  ///< nullopt: all that the peer shows
   std::vector<std::string> exclude;
+  bool parents = false;  ///< and those that these refer to
   core::TransferWords words;
   bool automatic = false;  ///< made by the schedule of its connection
 };

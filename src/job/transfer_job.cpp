@@ -96,7 +96,8 @@ void Transfer(const Job& job, const server::RoleSettings& settings) {
   const net::Url url = net::Url::Parse(core::HttpSpelling(site.url));
   const auto peer = client::ConnectPeer(url, {std::nullopt, site.token, site.password},
                                         client::Protocol::kAuto, kConnectTimeout);
-  const auto tables = client::SelectTables(*peer, job.request.tables, job.request.exclude);
+  const auto tables =
+      client::SelectTables(*peer, {job.request.tables, job.request.exclude, job.request.parents});
   const auto outcomes = client::PullTables(*peer, 0, url.Display(), tables,
                                            engine::OptionsOf(job.request.words), job.uuid);
   peer->Disconnect();

@@ -40,6 +40,8 @@ class Args {
  public:
   explicit Args(FunctionCallInfo fcinfo) : fcinfo_(fcinfo) {}
 
+  /// How many there are, defaults included.
+  int Count() const { return fcinfo_->nargs; }
   bool IsNull(int i) const { return fcinfo_->args[i].isnull; }
   Datum Get(int i) const;  ///< not null
 

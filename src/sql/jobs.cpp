@@ -23,8 +23,10 @@ PGSYNC_FUNCTION(pgsync_transfer_async) {
   const Args args(fcinfo);
   const std::string name = args.Text(0);
   connection::JobRequest request;
-  request.tables = args.OptionalTexts(1);
-  request.exclude = args.OptionalTexts(2).value_or(std::vector<std::string>());
+  client::TableSelection selection = ReadSelection(args, 1, 3);
+  request.tables = std::move(selection.tables);
+  request.exclude = std::move(selection.exclude);
+  request.parents = selection.parents;
   request.words = ReadTransferWords(args, 3);
   const engine::TransferOptions options = engine::OptionsOf(request.words);
   if (options.verify) engine::RequireVerifiable(options.strategy);

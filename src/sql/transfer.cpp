@@ -30,15 +30,14 @@ PGSYNC_FUNCTION(pgsync_transfer_all) {
   const Args args(fcinfo);
   const client::UseHandle use(args.Int4(0));
   const client::Handle& handle = use.handle();
-  const auto tables = args.OptionalTexts(1);
-  const auto exclude = args.OptionalTexts(2).value_or(std::vector<std::string>());
+  const client::TableSelection selection = ReadSelection(args, 1, 4);
   const core::TransferWords words = ReadTransferWords(args, 4, 3);
   const TransferOptions options = engine::OptionsOf(words);
   SetResult result(fcinfo);
-  client::TransferRecord record(handle.connection, handle.url, connection::TablesForDisplay(tables),
-                                words);
+  client::TransferRecord record(handle.connection, handle.url,
+                                connection::TablesForDisplay(selection.tables), words);
   for (const auto& outcome : record.Run([&] {
-         const auto selected = client::SelectTables(use.peer(), tables, exclude);
+         const auto selected = client::SelectTables(use.peer(), selection);
          return client::PullTables(use.peer(), handle.id, handle.url, selected, options);
        })) {
     result.Add(OutcomeCells(outcome));
@@ -52,18 +51,17 @@ PGSYNC_SECRET_FUNCTION(pgsync_pull) {
   arguments.url = args.Text(0);
   arguments.code = args.OptionalText(1);
   arguments.token = args.OptionalText(2);
-  const auto tables = args.OptionalTexts(3);
-  const auto exclude = args.OptionalTexts(4).value_or(std::vector<std::string>());
+  const client::TableSelection selection = ReadSelection(args, 3, 5);
   const core::TransferWords words = ReadTransferWords(args, 5);
   const TransferOptions options = engine::OptionsOf(words);
   SetResult result(fcinfo);
   const PeerAddress address = FindPeer(arguments);
   const std::string url = address.url.Display();
-  client::TransferRecord record(address.connection, url, connection::TablesForDisplay(tables),
-                                words);
+  client::TransferRecord record(address.connection, url,
+                                connection::TablesForDisplay(selection.tables), words);
   for (const auto& outcome : record.Run([&] {
          const auto peer = ConnectToPeer(address);
-         const auto selected = client::SelectTables(*peer, tables, exclude);
+         const auto selected = client::SelectTables(*peer, selection);
          auto outcomes = client::PullTables(*peer, 0, url, selected, options);
          peer->Disconnect();
          return outcomes;

@@ -27,6 +27,10 @@ std::map<std::string, std::string> ReadStrategies(const std::optional<std::strin
   return strategies;
 }
 
+// Where an argument is, from the first on. The functions of 1.0, which may still be there, end
+// before the first of these.
+constexpr int kParents = 12;
+
 }  // namespace
 
 core::TransferWords ReadTransferWords(const Args& args, int first, std::optional<int> strategies) {
@@ -45,6 +49,14 @@ core::TransferWords ReadTransferWords(const Args& args, int first, std::optional
   words.drop_extra_columns = args.Bool(first + 10);
   words.max_rate = args.OptionalInt8(first + 11);
   return words;
+}
+
+client::TableSelection ReadSelection(const Args& args, int tables, int first) {
+  client::TableSelection selection;
+  selection.tables = args.OptionalTexts(tables);
+  selection.exclude = args.OptionalTexts(tables + 1).value_or(std::vector<std::string>());
+  selection.parents = args.Count() > first + kParents && args.Bool(first + kParents);
+  return selection;
 }
 
 }  // namespace pgsync::sql

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "client/pull.h"
 #include "core/transfer_words.h"
 #include "sql/function.h"
 
@@ -11,5 +12,9 @@ namespace pgsync::sql {
 /// Reads them from argument `first` on; `strategies`, where the function has that, from its place.
 core::TransferWords ReadTransferWords(const Args& args, int first,
                                       std::optional<int> strategies = std::nullopt);
+
+/// What is selected, of a function that takes several tables: `tables` and `exclude` from argument
+/// `tables` on, `parents` from among those that begin with `first`.
+client::TableSelection ReadSelection(const Args& args, int tables, int first);
 
 }  // namespace pgsync::sql

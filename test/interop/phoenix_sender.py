@@ -6,7 +6,8 @@ usage: phoenix_sender.py SCRIPT LOG
 Prints the ports of its WebSocket and of its HTTP JSON API in one line, and serves until it is
 killed. LOG gets a line for each request and message that comes. SCRIPT is JSON:
 
-  tables   {name: {"columns": [...], "key": [...], "rows": [record as JSON text, ...]}}
+  tables   {name: {"columns": [...], "key": [...], "rows": [record as JSON text, ...],
+            "depends_on": [...], which only the HTTP JSON API tells}}
   prefix   where the site is mounted; the default is /phoenix_kit
   codes    {code: play}: what happens to who comes with that code
   tokens   {SHA-256 of the token in hexadecimal: play}
@@ -265,7 +266,13 @@ class Api(http.server.BaseHTTPRequestHandler):
         tables = self.site.tables(play)
         if name == "list-tables":
             entries = [
-                {"name": n, "row_count": len(t["rows"]), "size_bytes": 8192, "checksum": None, "depends_on": []}
+                {
+                    "name": n,
+                    "row_count": len(t["rows"]),
+                    "size_bytes": 8192,
+                    "checksum": None,
+                    "depends_on": t.get("depends_on", []),
+                }
                 for n, t in sorted(tables.items())
             ]
             self.respond(200, json.dumps({"success": True, "tables": entries}))

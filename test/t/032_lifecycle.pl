@@ -91,7 +91,34 @@ $a->safe_psql('old', q(SELECT sync_set_incoming_mode('auto_accept')));
 like(http_request($a->{sync_port}, "POST /old/sync/v1/register-connection HTTP/1.1\r\nHost: x\r\nContent-Length: " . length($offer) . "\r\n\r\n$offer"),
 	qr{^HTTP/1.1 401 }, 'there are no connections to be registered');
 $code = new_code($a, db => 'old');
-$a->safe_psql('old', 'ALTER EXTENSION sync UPDATE');
+
+# Functions that are made anew keep what was granted on them, and by whom, whoever updates.
+$a->safe_psql('old', q(CREATE ROLE plain; CREATE ROLE granting; CREATE ROLE "Odd, ""Role"""; CREATE ROLE defaulted; CREATE ROLE updater SUPERUSER;
+	GRANT EXECUTE ON FUNCTION sync_pull TO plain; GRANT EXECUTE ON FUNCTION sync_transfer_all TO granting WITH GRANT OPTION;
+	GRANT EXECUTE ON FUNCTION sync_pull TO "Odd, ""Role""" WITH GRANT OPTION; GRANT EXECUTE ON FUNCTION sync_transfer_all TO PUBLIC;
+	SET ROLE granting; GRANT EXECUTE ON FUNCTION sync_transfer_all TO plain;
+	RESET ROLE; ALTER DEFAULT PRIVILEGES FOR ROLE updater GRANT EXECUTE ON FUNCTIONS TO defaulted));
+my $granted = q(SELECT p.proname, p.proowner::regrole, g.grantor::regrole, g.grantee::regrole, g.privilege_type, g.is_grantable
+	FROM pg_proc p, aclexplode(p.proacl) g WHERE p.proname IN ('sync_pull', 'sync_transfer_all') ORDER BY 1, 3, 4);
+my $before = $a->safe_psql('old', $granted);
+like($before, qr/sync_pull\|.*\|plain\|EXECUTE\|f\n.*"Odd, ""Role"""\|EXECUTE\|t\n.*granting\|plain\|EXECUTE\|f/s, 'there are grants at 1.0');
+$a->safe_psql('old', 'CREATE VIEW depending AS SELECT * FROM sync_pull($$http://localhost:1$$)');
+fails_with($a, 'ALTER EXTENSION sync UPDATE', '2BP01', qr/view depending depends on function sync_pull/, 'a view that stands in the way', db => 'old');
+is($a->safe_psql('old', $granted), $before, 'nothing has happened');
+$a->safe_psql('old', 'DROP VIEW depending; SET ROLE updater; ALTER EXTENSION sync UPDATE');
+is($a->safe_psql('old', $granted), $before, 'the grants of 1.0 are there after the update');
+like($a->safe_psql('old', q(SELECT string_agg(pronargs::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('sync_pull', 'sync_transfer_all'))), qr/^18 17$/, 'on functions that are new');
+fails_with($a, 'DROP ROLE granting', '2BP01', qr/privileges for function sync_transfer_all/, 'a role with rights is not dropped', db => 'old');
+is($a->safe_psql('old', q(SELECT count(*) FROM pg_shdepend WHERE refobjid = 'defaulted'::regrole AND objid IN ('sync_pull'::regproc, 'sync_transfer_all'::regproc))), '0',
+	'and there is nothing of default privileges about them');
+{
+	my $file = PostgreSQL::Test::Utils::tempdir('dump') . '/old';
+	command_ok([ 'pg_dump', '-f', $file, '-d', $a->connstr('old') ], 'a dump after the update');
+	$a->safe_psql('postgres', 'CREATE DATABASE old_restored');
+	command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d', $a->connstr('old_restored'), '-f', $file ], 'is restored');
+	is($a->safe_psql('old_restored', $granted), $before, 'with the grants');
+	$a->safe_psql($_, 'REVOKE EXECUTE ON FUNCTION sync_transfer_all FROM PUBLIC') foreach qw(old old_restored);
+}
 is($a->safe_psql('old', 'SELECT enabled, incoming_mode, worker_state FROM sync_get_config()'), 't|auto_accept|running', 'updated: the settings stay');
 is($b->safe_psql('postgres', "DROP TABLE t; SELECT table_name, created FROM sync_pull('" . sync_url($a) . "', '$code')"), 't|10', 'and the sessions');
 is($a->safe_psql('old', "SET client_min_messages = error; SELECT status FROM sync_create_connection('x', 'receiver', 'http://localhost:1', token => 'x')"), 'active', 'connections are there');

@@ -70,6 +70,8 @@ SELECT count(*) FROM sync_transfers WHERE status = 'pending';
 ROLLBACK;)), "1\n2\nf\n3", 'a pending job is returned instead of a second one');
 isnt(sql("SELECT sync_transfer_async('main', tables => '{u}')"), sql("SELECT sync_transfer_async('main', tables => '{u}', exclude => '{x}')"),
 	'other arguments are another job');
+isnt(sql("SELECT sync_transfer_async('main', tables => '{u}')"), sql("SELECT sync_transfer_async('main', tables => '{u}', parents => true)"),
+	'and so is one with parents');
 
 # What is wrong is said at once.
 fails_with($b, "SELECT sync_transfer_async('nobody')", 'P0002', qr/not_found/, 'an unknown connection');
