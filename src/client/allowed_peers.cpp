@@ -1,7 +1,6 @@
 #include "client/allowed_peers.h"
 
-#include <strings.h>
-
+#include "core/ascii.h"
 #include "core/text.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
@@ -18,7 +17,7 @@ std::function<std::string(const core::IpAddress&)> AddressPolicy(const net::Url&
   std::vector<core::Cidr> networks;
   const auto entries = core::SplitList(pg::settings::allowed_peers);
   for (const std::string& entry : entries) {
-    if (entry == "*" || strcasecmp(entry.c_str(), url.host.c_str()) == 0) any = true;
+    if (entry == "*" || core::EqualFolded(entry, url.host)) any = true;
     if (const auto network = core::Cidr::Parse(entry)) networks.push_back(*network);
   }
   if (entries.empty()) any = for_superuser;

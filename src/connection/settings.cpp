@@ -1,10 +1,10 @@
 #include "connection/settings.h"
 
 #include <algorithm>
-#include <cctype>
 #include <limits>
 
 #include "catalog/names.h"
+#include "core/ascii.h"
 #include "core/json.h"
 #include "core/text.h"
 #include "pg/encoding.h"
@@ -201,8 +201,7 @@ bool LooksLikeUuid(const std::string& name) {
   constexpr char kShape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
   if (name.size() != sizeof(kShape) - 1) return false;
   for (size_t i = 0; i < name.size(); i++) {
-    const auto c = static_cast<unsigned char>(name[i]);
-    if (kShape[i] == '-' ? c != '-' : isxdigit(c) == 0) return false;
+    if (kShape[i] == '-' ? name[i] != '-' : !core::IsAsciiHexDigit(name[i])) return false;
   }
   return true;
 }

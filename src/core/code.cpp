@@ -3,8 +3,8 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "core/ascii.h"
 #include "core/error.h"
 #include "core/text.h"
 
@@ -33,8 +33,8 @@ std::optional<std::string> NormalizeCode(std::string_view typed) {
     typed.remove_suffix(1);
   if (typed.size() != kCodeLength) return std::nullopt;
   std::string code;
-  for (unsigned char c : typed) {
-    const char upper = static_cast<char>(c < 0x80 ? std::toupper(c) : c);
+  for (char c : typed) {
+    const char upper = AsciiUpper(c);
     if (kCodeAlphabet.find(upper) == std::string_view::npos) return std::nullopt;
     code.push_back(upper);
   }

@@ -1,6 +1,6 @@
 #include "core/elixir_term.h"
 
-#include <cctype>
+#include "core/ascii.h"
 
 namespace pgsync::core {
 
@@ -29,7 +29,7 @@ class Parser {
     if (Take("Decimal.new(\"")) return Quoted(term, Kind::kText) && Take(")");
     if (Take("#Decimal<")) return Until(term, '>');
     const char first = rest_.front();
-    const bool number = first == '-' || std::isdigit(static_cast<unsigned char>(first)) != 0;
+    const bool number = first == '-' || IsAsciiDigit(first);
     return Word(term, number ? Kind::kNumber : Kind::kAtom);
   }
 
@@ -40,8 +40,7 @@ class Parser {
   }
 
   static bool IsWordCharacter(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '-' ||
-           c == '+';
+    return IsAsciiAlnum(c) || c == '_' || c == '.' || c == '-' || c == '+';
   }
 
   bool Word(ElixirTerm* term, Kind kind) {

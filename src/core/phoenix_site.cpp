@@ -1,10 +1,9 @@
 #include "core/phoenix_site.h"
 
-#include <strings.h>
-
 #include <charconv>
 #include <optional>
 
+#include "core/ascii.h"
 #include "core/json.h"
 #include "core/text.h"
 
@@ -26,7 +25,7 @@ std::string_view WithoutSlashes(std::string_view path) {
 
 bool HasScheme(std::string_view url, std::string_view scheme) {
   return url.size() > scheme.size() && url.substr(scheme.size(), 3) == "://" &&
-         strncasecmp(url.data(), scheme.data(), scheme.size()) == 0;
+         EqualFolded(url.substr(0, scheme.size()), scheme);
 }
 
 }  // namespace

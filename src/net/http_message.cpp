@@ -1,7 +1,6 @@
 #include "net/http_message.h"
 
-#include <cctype>
-
+#include "core/ascii.h"
 #include "core/text.h"
 
 namespace pgsync::net {
@@ -30,22 +29,11 @@ std::string Decode(std::string_view text, char plus) {
   return out;
 }
 
-bool EqualFolded(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    if (std::tolower(static_cast<unsigned char>(a[i])) !=
-        std::tolower(static_cast<unsigned char>(b[i]))) {
-      return false;
-    }
-  }
-  return true;
-}
-
 }  // namespace
 
 std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_view name) {
   for (const auto& [key, value] : headers) {
-    if (EqualFolded(key, name)) return value;
+    if (core::EqualFolded(key, name)) return value;
   }
   return std::nullopt;
 }
@@ -53,7 +41,7 @@ std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_vi
 std::string JoinHeaders(const HttpHeaders& headers, std::string_view name) {
   std::vector<std::string> values;
   for (const auto& [key, value] : headers) {
-    if (EqualFolded(key, name)) values.push_back(value);
+    if (core::EqualFolded(key, name)) values.push_back(value);
   }
   return core::Join(values, ", ");
 }
@@ -92,14 +80,13 @@ std::string FirstSegment(std::string_view path) {
 
 std::string EncodeQueryValue(std::string_view value) {
   std::string out;
-  for (unsigned char c : value) {
-    if (std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~') {
-      out.push_back(static_cast<char>(c));
+  for (const char& c : value) {
+    if (core::IsAsciiAlnum(c) || c == '-' || c == '_' || c == '.' || c == '~') {
+      out.push_back(c);
     } else {
       out.push_back('%');
-      for (char digit : core::ToHex(std::string_view(reinterpret_cast<const char*>(&c), 1))) {
-        out.push_back(static_cast<char>(std::toupper(digit)));
-      }
+      for (char digit : core::ToHex(std::string_view(&c, 1)))
+        out.push_back(core::AsciiUpper(digit));
     }
   }
   return out;

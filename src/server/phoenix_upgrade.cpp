@@ -1,8 +1,6 @@
 #include "server/phoenix_upgrade.h"
 
-#include <algorithm>
-#include <cctype>
-
+#include "core/ascii.h"
 #include "core/code.h"
 #include "core/native_protocol.h"
 #include "net/websocket.h"
@@ -61,10 +59,8 @@ void EnterWithCode(const net::HttpRequest& request, const std::string& code, Adm
 
 // PhoenixKit's order of checks, and its words.
 void Enter(const net::HttpRequest& request, Admission& admission) {
-  std::string upgrade = net::FindHeader(request.headers, "Upgrade").value_or("");
-  std::transform(upgrade.begin(), upgrade.end(), upgrade.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (upgrade != "websocket") throw Denial{400, "Expected WebSocket upgrade", {}};
+  const std::string upgrade = net::FindHeader(request.headers, "Upgrade").value_or("");
+  if (!core::EqualFolded(upgrade, "websocket")) throw Denial{400, "Expected WebSocket upgrade", {}};
   if (!session::AnyDatabaseEnabled()) throw Denial{403, "Module disabled", {}};
   const net::HttpTarget target = net::HttpTarget::Parse(request.target);
   const auto token = target.Find("token"), code = target.Find("code");
