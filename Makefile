@@ -14,8 +14,8 @@ DATA = $(wildcard sql/sync--*.sql)
 OBJS = $(patsubst %.cpp,%.o,$(sort $(wildcard src/*.cpp src/*/*.cpp)))
 
 # In the order in which they run; test/lint compares the list with the files.
-REGRESS = install control list schema export import strategies unique_values row_errors types \
-          checksum create_table create_types create_constraints create_partitions create_hostile \
+REGRESS = install control list schema export export_changes import strategies unique_values row_errors \
+          types checksum create_table create_types create_constraints create_partitions create_hostile \
           sequences sessions rights hostile_path phoenix_import connections connection_history
 
 PG_CONFIG ?= pg_config

@@ -149,6 +149,7 @@ void ReadColumns(Table& table) {
     column.identity = row.Char(6);
     column.generated = row.Char(7);
     column.type_text = DdlType(row.Text(8));
+    column.has_expression = !row.IsNull(9);
     column.default_expression = row.Optional(9);
     column.collation_text = row.Optional(10);
     column.facts = ReadTypeFacts(column.type, column.typmod);

@@ -24,11 +24,13 @@ struct Column {
   /// In DDL form, see core::ColumnInfo::type.
   std::string type_text;
   TypeFacts facts;
+  /// There is a default_expression, whether it was read or not.
+  bool has_expression = false;
   std::optional<std::string> default_expression;
   std::optional<std::string> collation_text;
 
   bool stored_generated() const { return generated != '\0'; }
-  bool has_default() const { return default_expression.has_value() || identity != '\0'; }
+  bool has_default() const { return has_expression || identity != '\0'; }
 };
 
 /// Strategies of the btree access method, by their numbers.
@@ -106,8 +108,8 @@ struct Table {
 /// A type as format_type() prints it, but with varchar spelled as PhoenixKit's readers expect it.
 std::string DdlType(std::string formatted);
 
-/// Reads a relation; its rows may be anyone's, no privilege is looked at. Raises 42P01 where it is
-/// gone.
+/// Reads a relation as the active snapshot sees the catalogs; its rows may be anyone's, no
+/// privilege is looked at. Raises 42P01 where it is gone. See also catalog/cached_table.h.
 Table ReadTable(Oid relation);
 
 /// Row level security hides or may hide rows of the table from the current user.

@@ -1,5 +1,6 @@
 #include "catalog/table_lock.h"
 
+#include "catalog/cached_table.h"
 #include "core/text.h"
 
 extern "C" {
@@ -27,7 +28,7 @@ Oid LockRelation(const TableName& name) {
 
 Table ReadLockedTable(Oid relation) {
   pg::Call([&] { LockRelationOid(relation, AccessShareLock); });
-  return ReadTable(relation);
+  return ReadCachedTable(relation);
 }
 
 void RequireAsRead(const Table& table) {

@@ -9,7 +9,7 @@ namespace pgsync::catalog {
 /// no column comes, goes or becomes another. InvalidOid where there is none.
 Oid LockRelation(const TableName& name);
 
-/// As ReadTable, with ACCESS SHARE taken before, as a SELECT takes it.
+/// As ReadCachedTable, with ACCESS SHARE taken before, as a SELECT takes it.
 Table ReadLockedTable(Oid relation);
 
 /// For a table that is locked, but was read as an older snapshot sees the catalogs: raises 55000

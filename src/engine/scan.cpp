@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/text.h"
+#include "engine/scan_plan.h"
 #include "pg/query.h"
 #include "rows/canonical.h"
 #include "rows/json_type.h"
@@ -54,8 +55,8 @@ void start_up(DestReceiver* self, int, TupleDesc desc) {
 }
 void nothing(DestReceiver*) {}
 
-uint64 run_query(const char* sql, const ScanParam* params, int count, const Oid* column_types,
-                 int columns, int plan_options, rows::RowConsumer* consumer) {
+uint64 run_plan(SPIPlanPtr plan, const ScanParam* params, int count, const Oid* column_types,
+                int columns, rows::RowConsumer* consumer) {
   ConsumerDest dest = {};
   dest.receiver.receiveSlot = receive_slot;
   dest.receiver.rStartup = start_up;
@@ -66,23 +67,16 @@ uint64 run_query(const char* sql, const ScanParam* params, int count, const Oid*
   dest.types = column_types;
   dest.count = columns;
 
-  auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1)));
   ParamListInfo list = count > 0 ? makeParamList(count) : nullptr;
-  for (int i = 0; i < count; i++) {
-    types[i] = params[i].type;
+  for (int i = 0; i < count; i++)
     list->params[i] = {params[i].value, false, PARAM_FLAG_CONST, params[i].type};
-  }
-  SPIPlanPtr plan = SPI_prepare_cursor(sql, count, types, plan_options);
-  if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
   SPIExecuteOptions options = {};
   options.params = list;
   options.read_only = true;
   options.dest = &dest.receiver;
   const int result = SPI_execute_plan_extended(plan, &options);
   if (result < 0) elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));
-  const uint64 rows = SPI_processed;
-  SPI_freeplan(plan);
-  return rows;
+  return SPI_processed;
 }
 
 // The values of the key in `after`, as parameters of the key columns' types.
@@ -195,6 +189,12 @@ std::vector<ScanParam> PlaceParams(const PlacedRows& rows) {
   return {{OIDOID, ObjectIdGetDatum(rows.table)}, {TIDARRAYOID, array}};
 }
 
+// A page that is likely to be asked for again, from behind another key. Limit and offset are part
+// of the statement, for its plan depends on them: at another offset it is another statement.
+bool IsPage(const ScanRequest& request) {
+  return request.limit && request.offset == 0 && request.among == nullptr && request.filter.empty();
+}
+
 }  // namespace
 
 RowPlace place_of(TupleTableSlot* slot, int columns) {
@@ -274,9 +274,15 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
     const int options = request.first_rows ? CURSOR_OPT_FAST_PLAN
                         : request.places   ? 0
                                            : CURSOR_OPT_PARALLEL_OK;
+    std::vector<Oid> param_types;
+    for (const ScanParam& param : params)
+      param_types.push_back(param.type);
+    const auto plan = IsPage(request)
+                          ? KeptPlan(sql, param_types, options, table.oid)
+                          : std::make_shared<const ScanPlan>(sql, param_types, options, false);
     rows = pg::Call([&] {
-      return run_query(sql.c_str(), params.data(), static_cast<int>(params.size()), types.data(),
-                       static_cast<int>(types.size()), options, &consumer);
+      return run_plan(plan->get(), params.data(), static_cast<int>(params.size()), types.data(),
+                      static_cast<int>(types.size()), &consumer);
     });
   });
   return rows;

@@ -18,33 +18,29 @@ JsonColumns::JsonColumns(const std::vector<const catalog::Column*>& columns)
   settings_ = std::make_unique<CanonicalSettings>(text);
 }
 
-JsonRows::JsonRows(const std::vector<const catalog::Column*>& columns) : JsonColumns(columns) {
-  for (const Member& member : members_) {
-    const std::string& name = fields_[member.position].name;
-    JsonbPair pair = {};
-    set_json_string(&pair.key, name.data(), name.size());
-    pairs_.push_back(pair);
-  }
+std::vector<std::string> JsonColumns::Names() const {
+  std::vector<std::string> names;
+  for (const Member& member : members_)
+    names.push_back(fields_[member.position].name);
+  return names;
 }
+
+JsonRows::JsonRows(const std::vector<const catalog::Column*>& columns)
+    : JsonColumns(columns), object_(Names(), lasting()) {}
 
 void JsonRows::take_row(TupleTableSlot* slot) {
   slot_getallattrs(slot);
   const MemoryContext saved = MemoryContextSwitchTo(scratch());
   settings().enter();
-  for (size_t i = 0; i < members_.size(); i++) {
-    const size_t column = members_[i].position;
-    if (slot->tts_isnull[column]) {
-      pairs_[i].value.type = jbvNull;
-    } else {
-      fields_[column].type->to_json(slot->tts_values[column], &pairs_[i].value);
-    }
+  object_.begin();
+  for (const Member& member : members_) {
+    JsonbValue value;
+    value.type = jbvNull;
+    if (!slot->tts_isnull[member.position])
+      fields_[member.position].type->to_json(slot->tts_values[member.position], &value);
+    object_.put(&value);
   }
-  // As pushJsonbValue() would leave it: in the order of jsonb, no key twice.
-  JsonbValue row;
-  row.type = jbvObject;
-  row.val.object.nPairs = static_cast<int>(pairs_.size());
-  row.val.object.pairs = pairs_.data();
-  Jsonb* object = JsonbValueToJsonb(&row);
+  Jsonb* object = object_.finish();
   settings().leave();
   MemoryContextSwitchTo(saved);
   take_object(object);

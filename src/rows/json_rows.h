@@ -8,6 +8,7 @@
 #include "rows/canonical.h"
 #include "rows/consumer.h"
 #include "rows/json_type.h"
+#include "rows/jsonb_object.h"
 
 namespace pgsync::rows {
 
@@ -25,8 +26,11 @@ class JsonColumns {
 
   std::vector<Field> fields_;
   std::vector<Member> members_;
+  /// Their names, in the order of jsonb.
+  std::vector<std::string> Names() const;
   CanonicalSettings& settings() { return *settings_; }
   MemoryContext scratch() const { return scratch_.get(); }
+  MemoryContext lasting() const { return types_context_.get(); }
 
  private:
   pg::OwnedContext types_context_;
@@ -46,7 +50,7 @@ class JsonRows : public RowConsumer, protected JsonColumns {
   virtual void take_object(Jsonb* object) = 0;
 
  private:
-  std::vector<JsonbPair> pairs_;
+  JsonbObject object_;
 };
 
 /// Makes text of the same objects, the same that jsonb_out() makes of them.

@@ -51,7 +51,7 @@ class JsonType {
   JsonType(Oid type, int32 typmod, MemoryContext context);
 
   /// The value as JSON, for leaves; `*out` may point into `value`. Arrays and objects come as
-  /// trees.
+  /// trees, but those of jsonb as they are.
   void to_json(Datum value, JsonbValue* out);
   /// The value as text of JSON, the same that jsonb_out() makes of to_json(), in the encoding of
   /// the database. For leaves.

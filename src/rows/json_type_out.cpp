@@ -24,18 +24,6 @@ void set_string(JsonbValue* json, const char* text) {
   set_json_string(json, text, strlen(text));
 }
 
-// The tree of a finished array or object.
-void set_tree(JsonbValue* json, JsonbContainer* container) {
-  JsonbParseState* state = nullptr;
-  JsonbIterator* iterator = JsonbIteratorInit(container);
-  JsonbValue item;
-  JsonbIteratorToken token;
-  while ((token = JsonbIteratorNext(&iterator, &item, false)) != WJB_DONE) {
-    JsonbValue* built = pushJsonbValue(&state, token, token < WJB_BEGIN_ARRAY ? &item : nullptr);
-    if (built != nullptr) *json = *built;
-  }
-}
-
 }  // namespace
 
 bool is_only_key(JsonbContainer* container, const char* key) {
@@ -68,7 +56,9 @@ void set_jsonb(JsonbValue* out, Datum value) {
     return;
   }
   JsonbValue container;
-  set_tree(&container, &jsonb->root);
+  container.type = jbvBinary;
+  container.val.binary.data = &jsonb->root;
+  container.val.binary.len = static_cast<int>(VARSIZE(jsonb) - VARHDRSZ);
   if (is_only_key(&jsonb->root, kJsonbWrapper)) {
     wrap(out, kJsonbWrapper, &container);
   } else {
