@@ -35,6 +35,25 @@ SELECT name, row_count FROM sync_list_tables(exact_counts => false) WHERE name I
 SELECT name, size_bytes > 0 AS has_size FROM sync_list_tables() WHERE name IN ('plain', 'parted', 'pgfoo');
 SELECT sync_list_tables(exact_counts => NULL);
 
+-- What they take on disk: indexes, TOAST and all partitions, as the server itself says.
+CREATE TABLE measured (id int PRIMARY KEY, v text);
+ALTER TABLE measured ALTER COLUMN v SET STORAGE EXTERNAL;
+CREATE INDEX ON measured (v text_pattern_ops) WHERE length(v) < 100;
+INSERT INTO measured SELECT i, repeat('x', CASE WHEN i % 10 = 0 THEN 5000 ELSE 10 END) FROM generate_series(1, 2000) i;
+CREATE UNLOGGED TABLE measured_unlogged AS SELECT * FROM measured;
+CREATE TABLE measured_parted (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+CREATE TABLE measured_low PARTITION OF measured_parted FOR VALUES FROM (0) TO (1000) PARTITION BY RANGE (id);
+CREATE TABLE measured_lowest PARTITION OF measured_low FOR VALUES FROM (0) TO (500);
+CREATE TABLE measured_high PARTITION OF measured_parted FOR VALUES FROM (1000) TO (3000);
+INSERT INTO measured_parted SELECT * FROM measured WHERE id < 500 OR id >= 1000;
+CREATE TABLE measured_none ();
+VACUUM measured, measured_parted;
+SELECT name, size_bytes = coalesce((SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(name::regclass::oid)),
+        pg_total_relation_size(name::regclass)) AS same, size_bytes > 100000 AS large
+    FROM sync_list_tables(exact_counts => false) WHERE name LIKE 'measured%' AND name NOT LIKE '%unlogged%';
+SELECT size_bytes = pg_total_relation_size('measured_unlogged') AS same FROM sync_list_tables(exact_counts => false) WHERE name = 'measured_unlogged';
+DROP TABLE measured, measured_unlogged, measured_parted, measured_none;
+
 -- Existence, as SQL names tables; views and catalogs are no tables.
 SELECT sync_table_exists('plain'), sync_table_exists('PLAIN'), sync_table_exists('"PLAIN"'), sync_table_exists('shop.customer'),
     sync_table_exists('shop."Order ""x"""'), sync_table_exists('nothing'), sync_table_exists('a_view'), sync_table_exists('pg_class');

@@ -2,7 +2,6 @@
 
 #include "core/text.h"
 #include "pg/query.h"
-#include "pg/subxact.h"
 
 extern "C" {
 #include "catalog/pg_class.h"
@@ -14,7 +13,6 @@ namespace pgsync::catalog {
 
 using core::Cat;
 using core::Error;
-using pg::CatalogQuery;
 using pg::Param;
 namespace sqlstate = core::sqlstate;
 
@@ -119,70 +117,6 @@ std::string ListedCondition(bool with_excluded_names) {
     condition += Cat(" AND NOT starts_with(c.relname::text, '", prefix, "')");
   }
   return condition;
-}
-
-namespace {
-// The lock on each of thousands of tables would be one too many; a subtransaction that is rolled
-// back gives its own away.
-int64 CountAndUnlock(const Table& table) {
-  const pg::SubXact subxact = pg::BeginSubXact();
-  int64 rows;
-  try {
-    rows = CountRows(table);
-  } catch (...) {
-    pg::RollbackSubXact(subxact);
-    throw;
-  }
-  pg::RollbackSubXact(subxact);
-  return rows;
-}
-}  // namespace
-
-std::vector<core::TableListEntry> ListTables(const ListOptions& options) {
-  std::vector<Param> params{Param::OfText(options.schema)};
-  std::string sql =
-      Cat("SELECT c.oid, n.nspname, c.relname, "
-          "  CASE WHEN c.reltuples >= 0 THEN c.reltuples::numeric::int8 END, "
-          "  CASE c.relkind WHEN 'p' THEN coalesce((SELECT sum(pg_total_relation_size(t.relid)) "
-          "    FROM pg_partition_tree(c.oid) t), 0)::int8 ELSE pg_total_relation_size(c.oid) END, "
-          "  ARRAY(SELECT DISTINCT CASE rn.nspname WHEN 'public' THEN '' ELSE "
-          "      quote_ident(rn.nspname) || '.' END || quote_ident(r.relname) "
-          "    FROM pg_constraint f "
-          "      JOIN pg_class r ON r.oid = coalesce(pg_partition_root(f.confrelid), f.confrelid) "
-          "      JOIN pg_namespace rn ON rn.oid = r.relnamespace "
-          // An OR would read all of pg_constraint for each table.
-          "    WHERE f.contype = 'f' AND f.conrelid = ANY (CASE c.relkind WHEN 'p' THEN "
-          "      ARRAY(SELECT t.relid::oid FROM pg_partition_tree(c.oid) t) ELSE ARRAY[c.oid] END) "
-          "    ORDER BY 1)::text[], "
-          "  c.relkind = 'r' AND c.relhassubclass "
-          "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ",
-          ListedCondition(options.only.has_value()), " AND ($1 IS NULL OR n.nspname = $1)");
-  if (!options.include_phoenix_kit) sql += " AND NOT starts_with(c.relname::text, 'phoenix_kit_')";
-  if (options.only) {
-    sql += " AND c.oid = ANY ($2)";
-    params.push_back(Param::OfOids(*options.only));
-  }
-  sql += " ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
-
-  std::vector<core::TableListEntry> tables;
-  for (const pg::Row& row : CatalogQuery(sql, params)) {
-    core::TableListEntry entry;
-    entry.schema = row.Text(1);
-    entry.name = row.Text(2);
-    entry.size_bytes = row.Int8(4);
-    entry.depends_on = pg::ParseTextArray(row.Text(5));
-    if (options.exact_counts) {
-      Table table;
-      table.oid = row.AsOid(0);
-      table.name = {entry.schema, entry.name};
-      table.has_children = row.Bool(6);
-      entry.row_count = CountAndUnlock(table);
-    } else {
-      entry.row_count = row.OptionalInt8(3);
-    }
-    tables.push_back(std::move(entry));
-  }
-  return tables;
 }
 
 int64 StoredBytes(Oid table) {

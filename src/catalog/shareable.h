@@ -25,17 +25,6 @@ void RequireTransferable(const Table& table, bool named_by_owner = false);
 /// user, with those of IsExcludedName or without.
 std::string ListedCondition(bool with_excluded_names);
 
-/// What sync_list_tables() shows to the current user, ordered by schema and name. Row counts are
-/// exact (counted as the current user) or the planner's.
-struct ListOptions {
-  std::optional<std::string> schema;  // nullopt: all
-  bool exact_counts = true;
-  bool include_phoenix_kit = true;
-  /// Only these tables, where given: those a session was narrowed to, excluded names and all.
-  std::optional<std::vector<Oid>> only;
-};
-std::vector<core::TableListEntry> ListTables(const ListOptions& options);
-
 /// Bytes that the table takes on disk, its partitions included, without indexes.
 int64 StoredBytes(Oid table);
 

@@ -4,6 +4,7 @@
 
 #include "catalog/definition.h"
 #include "catalog/shareable.h"
+#include "catalog/table_list.h"
 #include "client/progress_report.h"
 #include "core/text.h"
 #include "engine/paced_sink.h"

@@ -3,8 +3,8 @@
 #include <map>
 #include <set>
 
-#include "catalog/shareable.h"
 #include "catalog/table.h"
+#include "catalog/table_list.h"
 #include "core/text.h"
 
 namespace pgsync::client {

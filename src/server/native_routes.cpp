@@ -4,6 +4,7 @@
 
 #include "catalog/definition.h"
 #include "catalog/shareable.h"
+#include "catalog/table_list.h"
 #include "catalog/table_lock.h"
 #include "core/native_protocol.h"
 #include "core/text.h"

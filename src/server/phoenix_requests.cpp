@@ -5,6 +5,7 @@
 
 #include "catalog/phoenix_info.h"
 #include "catalog/shareable.h"
+#include "catalog/table_list.h"
 #include "core/phoenix_schema.h"
 #include "core/text.h"
 #include "engine/row_sender.h"

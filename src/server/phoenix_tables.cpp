@@ -1,6 +1,6 @@
 #include "server/phoenix_tables.h"
 
-#include "catalog/shareable.h"
+#include "catalog/table_list.h"
 #include "core/text.h"
 #include "pg/query.h"
 

@@ -4,6 +4,7 @@
 #include "catalog/definition.h"
 #include "catalog/shareable.h"
 #include "catalog/table.h"
+#include "catalog/table_list.h"
 #include "catalog/table_lock.h"
 #include "core/text.h"
 #include "engine/json_import.h"

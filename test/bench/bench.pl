@@ -28,6 +28,7 @@ my @parts = (
 	[ columns => 'with its columns', \&Bench::Scale::columns ],
 	[ tables => 'with the number of tables', \&Bench::Scale::tables ],
 	[ peers => 'with the number of peers at once', \&Bench::Scale::peers ],
+	[ list => 'sync_list_tables(exact_counts => false)', \&Bench::Scale::list ],
 );
 
 my %options = (rows => 2_000_000, 'wide-rows' => 500_000, rounds => 3, 'max-rows' => 1_000_000);

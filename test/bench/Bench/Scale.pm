@@ -77,6 +77,28 @@ sub tables
 	Bench::print_table(@report);
 }
 
+# Listing tables, which is what a page that shows them waits for. Leaves them behind: the last part.
+sub list
+{
+	my ($bench) = @_;
+	my @report = ([ 'tables', 's', 'us/table' ]);
+	my $made = 0;
+	foreach my $count (500, 1000, 10_000)
+	{
+		# In pieces, since a transaction holds a lock on each table that it makes.
+		for (; $made < $count; $made += 500)
+		{
+			$bench->sql('sender', "DO \$\$ BEGIN FOR i IN $made + 1 .. $made + 500 LOOP EXECUTE format('CREATE TABLE listed_%s (id int PRIMARY KEY, v text, other int REFERENCES listed_%s)', i, greatest(1, i - 1)); END LOOP; END \$\$");
+		}
+		my %results = $bench->alternate({ name => 'list', run => sub {
+			my $listed = $bench->sql('sender', q(SELECT count(*) FROM sync_list_tables(exact_counts => false) WHERE name LIKE 'listed%'));
+			die "$listed tables are listed, not $count\n" unless $listed == $count;
+		} });
+		push @report, [ $count, sprintf('%.3f', $results{list}{seconds}), sprintf('%.1f', $results{list}{seconds} * 1e6 / $count) ];
+	}
+	Bench::print_table(@report);
+}
+
 # Each pulls a table of its own, all at once.
 sub peers
 {
