@@ -324,16 +324,16 @@ CREATE FUNCTION @extschema@.sync_transfer_async(connection text, tables text[] D
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
         verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
-        parents boolean DEFAULT false)
+        retries int DEFAULT 0, parents boolean DEFAULT false)
     RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer_async';
-COMMENT ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) IS 'Has a worker transfer tables over a receiver connection once this transaction has committed';
+COMMENT ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) IS 'Has a worker transfer tables over a receiver connection once this transaction has committed';
 
 CREATE FUNCTION @extschema@.sync_cancel_transfer(transfer uuid) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_cancel_transfer';
 COMMENT ON FUNCTION @extschema@.sync_cancel_transfer(uuid) IS 'Cancels a job that waits or runs, or a transfer that waits for approval';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_cancel_transfer(uuid) FROM PUBLIC;
 
 -- ------------------------------------------------------------------------------------------------
@@ -341,16 +341,26 @@ REVOKE ALL ON FUNCTION @extschema@.sync_cancel_transfer(uuid) FROM PUBLIC;
 -- they are made anew.
 -- ------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION @extschema@.sync_transfer(client int, table_name text, local_table text DEFAULT NULL,
+        strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
+        mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
+        dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
+        verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
+        retries int DEFAULT 0)
+    RETURNS @extschema@.sync_result
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer';
+COMMENT ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int) IS 'Transfers a table of the peer into a table of this database';
+
 CREATE FUNCTION @extschema@.sync_transfer_all(client int, tables text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
         strategies jsonb DEFAULT NULL,
         strategy text DEFAULT 'skip', create_missing_tables boolean DEFAULT true, batch_size int DEFAULT NULL,
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
         verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
-        parents boolean DEFAULT false)
+        retries int DEFAULT 0, parents boolean DEFAULT false)
     RETURNS SETOF @extschema@.sync_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer_all';
-COMMENT ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) IS 'Transfers tables of the peer, in the order of their foreign keys';
+COMMENT ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) IS 'Transfers tables of the peer, in the order of their foreign keys';
 
 CREATE FUNCTION @extschema@.sync_pull(url text, code text DEFAULT NULL, token text DEFAULT NULL,
         tables text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
@@ -358,13 +368,14 @@ CREATE FUNCTION @extschema@.sync_pull(url text, code text DEFAULT NULL, token te
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
         verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
-        parents boolean DEFAULT false)
+        retries int DEFAULT 0, parents boolean DEFAULT false)
     RETURNS SETOF @extschema@.sync_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_pull';
-COMMENT ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) IS 'Connects, transfers and disconnects in one call';
+COMMENT ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) IS 'Connects, transfers and disconnects in one call';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) FROM PUBLIC;
 
 -- What was granted on the old ones stays granted, by the same grantors. GRANT makes the dependencies
 -- on roles; but the superuser who runs this grants as the owner, and what a script grants is taken
@@ -382,6 +393,7 @@ BEGIN
             JOIN pg_catalog.pg_proc new ON new.pronamespace = old.pronamespace AND new.proname = old.proname
                 AND new.prosrc = old.prosrc AND new.pronargs > old.pronargs
         WHERE old.oid IN (
+            '@extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint)'::regprocedure,
             '@extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint)'::regprocedure,
             '@extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint)'::regprocedure)
     LOOP
@@ -403,5 +415,6 @@ BEGIN
 END
 $upgrade$;
 
-DROP FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint),
+DROP FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint),
+    @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint),
     @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint);

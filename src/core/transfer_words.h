@@ -25,7 +25,9 @@ struct TransferWords {
   bool verify = false;
   bool drop_extra_columns = false;
   std::optional<int64_t> max_rate;
+  int64_t retries = 0;  ///< since 1.1
 
+  /// What 1.0 does not know is written only where it is asked for.
   void Write(JsonWriter& json) const;
   /// Absent keys have their defaults. Raises 08P01, and 0A000 for a key that is not known here:
   /// what a newer peer asks for is refused, not left undone.

@@ -45,6 +45,7 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
       touched_(std::move(statements.touched)),
       late_rows_(options.late_rows),
       key_map_(options.key_map),
+      failed_rows_(options.failed_rows),
       incoming_(kIncomingRelation, target, columns, kBatchMemory),
       postponed_(RowStore::Like{incoming_}),
       // Where nothing that is there ever changes, nothing gets out of a row's way.
@@ -235,6 +236,7 @@ void BatchApplier::ApplyOne(RowStore& row) {
       RowError failed = RowError::Of(error, row.first());
       failed.key = KeyOf(row.first());
       errors_.Add(std::move(failed));
+      if (failed_rows_ != nullptr) row.Split(failed_rows_, nullptr);
       return;
     }
   }

@@ -29,6 +29,8 @@ struct ApplyOptions : StatementOptions {
   /// Where `late` columns are noted, and where the keys that are returned; null: nowhere.
   LateRows* late_rows = nullptr;
   KeyMap* key_map = nullptr;
+  /// Where rows that fail are kept; null: nowhere.
+  RowStore* failed_rows = nullptr;
   /// Checks deferrable constraints with each batch, so that what they find is a row's error. Not
   /// where a later row may be what satisfies them.
   bool check_deferred = false;
@@ -95,6 +97,7 @@ class BatchApplier : public BatchSink {
   BatchStatement update_, insert_, key_json_, exists_, identity_, replace_, touched_;
   LateRows* late_rows_;
   KeyMap* key_map_;
+  RowStore* failed_rows_;
   // What is to be noted of the rows that are being written.
   std::optional<RowStore> late_pending_, keys_pending_;
   std::optional<std::vector<std::string>> key_indexes_;

@@ -17,12 +17,13 @@ constexpr int kRawMemory = 16 * 1024;  // kB
 
 KeyTranslator::KeyTranslator(const catalog::Table& target, const std::vector<size_t>& columns,
                              std::vector<const KeyTranslation*> translations, BatchApplier& applier,
-                             RowErrors& errors)
+                             RowErrors& errors, RowStore* refused)
     : target_(target),
       columns_(columns),
       translations_(std::move(translations)),
       applier_(applier),
       errors_(errors),
+      refused_(refused),
       raw_(kRawRelation, target, columns, kRawMemory) {}
 
 void KeyTranslator::Apply() {
@@ -78,6 +79,11 @@ void KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
     error.constraint = missing.rule.name;
     errors_.Add(std::move(error));
   }
+  if (refused_ == nullptr || count == 0) return;
+  RowStore incomplete(RowStore::Like{raw_});
+  incomplete.Fill(Cat("SELECT s.* FROM ", kRawRelation, " AS s", translated.joins(), " WHERE NOT (",
+                      translated.complete(), ") ORDER BY s.n"));
+  refused_->Take(incomplete);
 }
 
 }  // namespace pgsync::engine

@@ -36,6 +36,19 @@ bool IsConversionError(const pg::PgError& error) {
 void RowErrors::Add(RowError error) {
   count_++;
   if (listed_.size() < kListed) listed_.push_back(std::move(error));
+  RequireFew();
+}
+
+void RowErrors::Add(RowErrors others) {
+  if (others.count_ == 0) return;
+  count_ += others.count_;
+  for (RowError& error : others.listed_) {
+    if (listed_.size() < kListed) listed_.push_back(std::move(error));
+  }
+  RequireFew();
+}
+
+void RowErrors::RequireFew() const {
   if (!max_errors_ || count_ <= *max_errors_) return;
   const RowError& first = *std::min_element(
       listed_.begin(), listed_.end(),

@@ -37,12 +37,16 @@ class RowErrors {
 
   /// Counts the error. As soon as more rows than allowed have failed, raises the first one.
   void Add(RowError error);
+  /// Adds the errors of `others`, likewise.
+  void Add(RowErrors others);
   int64 count() const { return count_; }
   /// The array of sync_result.errors: the first 100.
   std::string ToJson() const;
 
  private:
   static constexpr size_t kListed = 100;
+
+  void RequireFew() const;
 
   std::optional<int64> max_errors_;
   int64 count_ = 0;

@@ -87,21 +87,52 @@ void RowStore::put_slot(TupleTableSlot* slot) {
   put(DatumGetInt64(slot->tts_values[0]), slot->tts_values + 1, slot->tts_isnull + 1);
 }
 
+// Part of the leaf.
+TupleTableSlot* RowStore::slot() {
+  if (slot_ == nullptr) {
+    const MemoryContext saved = MemoryContextSwitchTo(context_.get());
+    slot_ = MakeTupleTableSlot(desc_, &TTSOpsMinimalTuple);
+    MemoryContextSwitchTo(saved);
+  }
+  return slot_;
+}
+
 void RowStore::Split(RowStore* lower, RowStore* upper) {
   pg::Call([&] {
     if (store_ == nullptr) return;
-    if (slot_ == nullptr) {
-      const MemoryContext saved = MemoryContextSwitchTo(context_.get());
-      slot_ = MakeTupleTableSlot(desc_, &TTSOpsMinimalTuple);
-      MemoryContextSwitchTo(saved);
-    }
     tuplestore_select_read_pointer(store_, 0);
     tuplestore_rescan(store_);
-    for (int64 i = 0; tuplestore_gettupleslot(store_, true, false, slot_); i++) {
+    for (int64 i = 0; tuplestore_gettupleslot(store_, true, false, slot()); i++) {
       CHECK_FOR_INTERRUPTS();
       (upper == nullptr || i < rows_ / 2 ? lower : upper)->put_slot(slot_);
     }
     ExecClearTuple(slot_);
+  });
+}
+
+void RowStore::GoToEnd() {
+  pg::Call([&] {
+    if (store_ == nullptr) return;
+    tuplestore_select_read_pointer(store_, 0);
+    // Behind the last row is only who has looked for another one.
+    while (tuplestore_advance(store_, true))
+      CHECK_FOR_INTERRUPTS();
+  });
+}
+
+bool RowStore::CopyBackwards(RowStore& to, int64 rows, size_t bytes) {
+  return pg::Call([&] {
+    if (store_ == nullptr) return false;
+    size_t copied = 0;
+    while (to.rows_ < rows && copied < bytes &&
+           tuplestore_gettupleslot(store_, false, false, slot())) {
+      CHECK_FOR_INTERRUPTS();
+      bool own;
+      copied += ExecFetchSlotMinimalTuple(slot_, &own)->t_len;
+      to.put_slot(slot_);
+    }
+    ExecClearTuple(slot());
+    return to.rows_ > 0;
   });
 }
 

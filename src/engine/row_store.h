@@ -61,6 +61,12 @@ class RowStore {
   /// the other one.
   void Split(RowStore* lower, RowStore* upper);
 
+  /// Begins to read the rows backwards, from the last one on.
+  void GoToEnd();
+  /// Copies the rows before into `to`, the last of them first, until these are `rows` or about
+  /// `bytes`. False: there were none left. In between the store must be left alone.
+  bool CopyBackwards(RowStore& to, int64 rows, size_t bytes);
+
   /// Makes the rows visible, under the name, to the queries of the open SPI connection.
   void Register();
   /// Once registered: the relation holds the rows of `other`, which are like these, from now on.
@@ -74,6 +80,7 @@ class RowStore {
   template <typename Execute>
   int64 fill(Execute execute);
   void put_slot(TupleTableSlot* slot);
+  TupleTableSlot* slot();
 
   const char* name_;
   int memory_;

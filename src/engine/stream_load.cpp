@@ -22,9 +22,6 @@ namespace sqlstate = core::sqlstate;
 
 namespace {
 
-// A batch that is no larger than this stays in memory.
-constexpr size_t kBatchBytes = 8 * 1024 * 1024;
-
 // Decodes a stream and hands its rows to a sink, batch by batch.
 class StreamReader {
  public:
@@ -145,18 +142,6 @@ class StreamReader {
   int64 position_ = 0;
 };
 
-ApplyOptions OptionsOf(const LoadRequest& request) {
-  ApplyOptions options;
-  options.strategy = request.strategy;
-  options.may_repeat_keys = !request.unique_by_key;
-  options.kept_keys = request.kept_keys;
-  options.late_rows = request.late_rows;
-  options.key_map = request.key_map;
-  options.return_keys = request.key_map != nullptr;
-  if (request.late_rows != nullptr) options.late = request.late_rows->columns();
-  return options;
-}
-
 // The encoding of the stream.
 int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
   bool same = header.columns.size() == request.columns.size();
@@ -178,6 +163,19 @@ int CheckHeader(const core::RowHeader& header, const LoadRequest& request) {
 
 }  // namespace
 
+ApplyOptions ApplyOptionsOf(const LoadRequest& request) {
+  ApplyOptions options;
+  options.strategy = request.strategy;
+  options.may_repeat_keys = !request.unique_by_key;
+  options.kept_keys = request.kept_keys;
+  options.late_rows = request.late_rows;
+  options.key_map = request.key_map;
+  options.return_keys = request.key_map != nullptr;
+  if (request.late_rows != nullptr) options.late = request.late_rows->columns();
+  if (request.failed_rows != nullptr) options.failed_rows = &request.failed_rows->unwritten();
+  return options;
+}
+
 StreamDecoder DecoderFor(const core::RowHeader& header, const LoadRequest& request) {
   const int encoding = CheckHeader(header, request);
   std::vector<rows::RowDecoder::Request> columns;
@@ -188,18 +186,21 @@ StreamDecoder DecoderFor(const core::RowHeader& header, const LoadRequest& reque
 }
 
 void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, ApplyCounts& counts) {
-  BatchApplier applier(*request.target, request.columns, OptionsOf(request), errors, counts);
+  FailedRows* const kept = request.failed_rows;
+  RowErrors& failures = kept != nullptr ? kept->errors() : errors;
+  BatchApplier applier(*request.target, request.columns, ApplyOptionsOf(request), failures, counts);
   if (request.translations.empty()) {
     ReadStream(request, feed, errors, applier);
     return;
   }
-  KeyTranslator translator(*request.target, request.columns, request.translations, applier, errors);
+  KeyTranslator translator(*request.target, request.columns, request.translations, applier,
+                           failures, kept != nullptr ? &kept->untranslated() : nullptr);
   ReadStream(request, feed, errors, translator);
 }
 
 void CountBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors,
                  ApplyCounts& counts) {
-  BatchCounter counter(*request.target, request.columns, OptionsOf(request), counts);
+  BatchCounter counter(*request.target, request.columns, ApplyOptionsOf(request), counts);
   ReadStream(request, feed, errors, counter);
 }
 

@@ -10,6 +10,7 @@
 #include "core/row_format.h"
 #include "core/row_stream.h"
 #include "engine/batch_applier.h"
+#include "engine/failed_rows.h"
 #include "engine/row_errors.h"
 #include "engine/strategy.h"
 #include "rows/decoder.h"
@@ -43,6 +44,9 @@ struct LoadRequest {
   std::vector<size_t> kept_keys;
   LateRows* late_rows = nullptr;
   KeyMap* key_map = nullptr;
+  /// Where rows are kept that fail when they are written, with their errors; null: these count at
+  /// once.
+  FailedRows* failed_rows = nullptr;
   /// Of foreign keys whose values change before the rows are written.
   std::vector<const KeyTranslation*> translations;
   /// Called after each frame with its rows and bytes.
@@ -50,6 +54,12 @@ struct LoadRequest {
   /// Called when all rows have come and some were put aside, before these are tried again.
   std::function<void()> before_settling;
 };
+
+/// A batch that is no larger than this stays in memory.
+inline constexpr size_t kBatchBytes = 8 * 1024 * 1024;
+
+/// How a BatchApplier is to write the rows.
+ApplyOptions ApplyOptionsOf(const LoadRequest& request);
 
 /// The decoder of a stream's rows.
 struct StreamDecoder {

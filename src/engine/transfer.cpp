@@ -50,6 +50,7 @@ class Transfer {
     for (Job* job : plan_.jobs())
       Measured(*job, [&] { options_.dry_run ? Count(*job) : Load(*job); });
     if (!options_.dry_run) {
+      TryFailedRowsAgain();
       FillIn();
       RequireDeletesJustified();
       DeleteDoomed();
@@ -323,9 +324,10 @@ class Transfer {
   }
 
   void Load(Job& job) {
-    LoadRequest request = WithProgress(job.Request(options_));
-    request.before_settling = [this] { DeleteEarly(); };
-    RowErrors errors(options_.max_errors);
+    if (options_.retries > 0)
+      job.failed_rows = std::make_unique<FailedRows>(job.local, job.LocalColumns());
+    const LoadRequest request = WriteRequest(job);
+    RowErrors& errors = job.errors.emplace(options_.max_errors);
     if (const auto delta = DeltaOf(job, request)) {
       report_.Phase("copying");
       if (delta->feed() != nullptr) LoadBySets(request, *delta->feed(), errors, job.outcome.counts);
@@ -334,7 +336,47 @@ class Transfer {
       LoadAll(job, request, errors);
     }
     if (options_.advance_sequences) AdvanceSequences(job.local);
-    TakeErrors(errors, &job);
+  }
+
+  LoadRequest WriteRequest(const Job& job) {
+    LoadRequest request = WithProgress(job.Request(options_));
+    request.before_settling = [this] { DeleteEarly(); };
+    return request;
+  }
+
+  // What rows have waited for may have come since. It is the rows that came that are tried: they
+  // are of the one snapshot, and the peer has nothing to do.
+  void TryFailedRowsAgain() {
+    // Each pass goes the other way than the one before: a chain of rows that leads from the first
+    // to the last needs the load alone, from the last to the first one pass, however long it is.
+    for (int64 pass = 1; pass <= options_.retries; pass++) {
+      if (!TryFailedRowsOnce()) break;
+    }
+    for (Job* const job : plan_.jobs()) {
+      if (job->failed_rows != nullptr) job->errors->Add(job->failed_rows->GiveUp());
+      TakeErrors(*job->errors, job);
+    }
+  }
+
+  // Whether any row was written.
+  bool TryFailedRowsOnce() {
+    bool written = false;
+    for (Job* const next : plan_.jobs()) {
+      Job& job = *next;
+      const int64 failed = job.failed_rows->errors().count();
+      if (failed == 0) continue;
+      const ApplyCounts before = job.outcome.counts;
+      Measured(job, [&] {
+        report_.Table(job.outcome.table, failed);
+        report_.Phase("trying again");
+        job.failed_rows->TryAgain(WriteRequest(job), job.outcome.counts);
+      });
+      const ApplyCounts& after = job.outcome.counts;
+      if (after.created == before.created && after.updated == before.updated) continue;
+      written = true;
+      if (options_.advance_sequences) AdvanceSequences(job.local);
+    }
+    return written;
   }
 
   void LoadAll(Job& job, const LoadRequest& request, RowErrors& errors) {
@@ -342,7 +384,7 @@ class Transfer {
     report_.Phase("copying");
     const std::string refusal = BulkRefusal(job, request, *feed);
     if (refusal.empty()) return;
-    if (!job.unresolved.empty()) RefuseCycle(job);
+    if (!job.unresolved.empty() && options_.retries == 0) RefuseCycle(job);
     pg::Call([&] {
       ereport(DEBUG1, (errmsg_internal("sync: table \"%s\" is not loaded in bulk: %s",
                                        job.local.name.name.c_str(), refusal.c_str())));
@@ -384,7 +426,7 @@ class Transfer {
         .WithDetail(Cat("Foreign key ", job.unresolved,
                         " is not deferrable, cannot be made so by the current role in this mode, "
                         "and its columns cannot be filled in afterwards."))
-        .WithHint("Use triggers => 'skip', or make the constraint deferrable.");
+        .WithHint("Use triggers => 'skip' or retries, or make the constraint deferrable.");
   }
 
   // The rows are there now that the columns refer to which were left null.

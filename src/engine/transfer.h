@@ -28,6 +28,7 @@ struct TransferOptions {
   Delta delta = Delta::kNever;
   bool advance_sequences = true;
   std::optional<int64> max_errors = 0;
+  int64 retries = 0;  ///< how often rows are tried again that failed when they were written
   bool drop_extra_columns = false;
   std::optional<int64> max_rate;  ///< bytes per second on the wire
   bool dry_run = false;           ///< counts only; writes, locks and advances nothing

@@ -8,6 +8,10 @@ using core::Cat;
 using core::Error;
 namespace sqlstate = core::sqlstate;
 
+namespace {
+constexpr int64 kMostRetries = 10;
+}
+
 TransferOptions OptionsOf(const core::TransferWords& words) {
   TransferOptions options;
   options.strategy = ParseStrategy(words.strategy);
@@ -30,6 +34,11 @@ TransferOptions OptionsOf(const core::TransferWords& words) {
   options.dry_run = words.dry_run;
   options.max_errors = words.max_errors;
   RequireNotNegative("max_errors", options.max_errors);
+  if (words.retries < 0 || words.retries > kMostRetries) {
+    throw Error(sqlstate::kInvalidParameter,
+                Cat("argument \"retries\" must be between 0 and ", kMostRetries));
+  }
+  options.retries = words.retries;
   options.max_deletes = words.max_deletes;
   RequireNotNegative("max_deletes", options.max_deletes);
   options.verify = words.verify;

@@ -47,6 +47,7 @@ LoadRequest Job::Request(const TransferOptions& options) const {
   request.kept_keys = kept_keys;
   request.late_rows = late_rows.get();
   request.key_map = key_map.get();
+  request.failed_rows = failed_rows.get();
   for (const KeyTranslation& translation : translations)
     request.translations.push_back(&translation);
   return request;

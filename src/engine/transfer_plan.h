@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/column_map.h"
+#include "engine/failed_rows.h"
 #include "engine/key_map.h"
 #include "engine/late_rows.h"
 #include "engine/load_order.h"
@@ -32,6 +34,8 @@ struct Job {
   std::vector<size_t> kept_keys;  ///< append: key columns that are not dropped
   // As it proceeds:
   std::unique_ptr<DoomedRows> doomed;
+  std::unique_ptr<FailedRows> failed_rows;  ///< null: they are not tried again
+  std::optional<RowErrors> errors;          ///< of rows that are not
   TableOutcome outcome;
 
   /// Positions of the columns that come.

@@ -94,12 +94,12 @@ $code = new_code($a, db => 'old');
 
 # Functions that are made anew keep what was granted on them, and by whom, whoever updates.
 $a->safe_psql('old', q(CREATE ROLE plain; CREATE ROLE granting; CREATE ROLE "Odd, ""Role"""; CREATE ROLE defaulted; CREATE ROLE updater SUPERUSER;
-	GRANT EXECUTE ON FUNCTION sync_pull TO plain; GRANT EXECUTE ON FUNCTION sync_transfer_all TO granting WITH GRANT OPTION;
+	GRANT EXECUTE ON FUNCTION sync_pull, sync_transfer TO plain; GRANT EXECUTE ON FUNCTION sync_transfer_all TO granting WITH GRANT OPTION;
 	GRANT EXECUTE ON FUNCTION sync_pull TO "Odd, ""Role""" WITH GRANT OPTION; GRANT EXECUTE ON FUNCTION sync_transfer_all TO PUBLIC;
 	SET ROLE granting; GRANT EXECUTE ON FUNCTION sync_transfer_all TO plain;
 	RESET ROLE; ALTER DEFAULT PRIVILEGES FOR ROLE updater GRANT EXECUTE ON FUNCTIONS TO defaulted));
 my $granted = q(SELECT p.proname, p.proowner::regrole, g.grantor::regrole, g.grantee::regrole, g.privilege_type, g.is_grantable
-	FROM pg_proc p, aclexplode(p.proacl) g WHERE p.proname IN ('sync_pull', 'sync_transfer_all') ORDER BY 1, 3, 4);
+	FROM pg_proc p, aclexplode(p.proacl) g WHERE p.proname IN ('sync_pull', 'sync_transfer', 'sync_transfer_all') ORDER BY 1, 3, 4);
 my $before = $a->safe_psql('old', $granted);
 like($before, qr/sync_pull\|.*\|plain\|EXECUTE\|f\n.*"Odd, ""Role"""\|EXECUTE\|t\n.*granting\|plain\|EXECUTE\|f/s, 'there are grants at 1.0');
 $a->safe_psql('old', 'CREATE VIEW depending AS SELECT * FROM sync_pull($$http://localhost:1$$)');
@@ -107,7 +107,7 @@ fails_with($a, 'ALTER EXTENSION sync UPDATE', '2BP01', qr/view depending depends
 is($a->safe_psql('old', $granted), $before, 'nothing has happened');
 $a->safe_psql('old', 'DROP VIEW depending; SET ROLE updater; ALTER EXTENSION sync UPDATE');
 is($a->safe_psql('old', $granted), $before, 'the grants of 1.0 are there after the update');
-like($a->safe_psql('old', q(SELECT string_agg(pronargs::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('sync_pull', 'sync_transfer_all'))), qr/^18 17$/, 'on functions that are new');
+like($a->safe_psql('old', q(SELECT string_agg(pronargs::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('sync_pull', 'sync_transfer', 'sync_transfer_all'))), qr/^19 16 18$/, 'on functions that are new');
 fails_with($a, 'DROP ROLE granting', '2BP01', qr/privileges for function sync_transfer_all/, 'a role with rights is not dropped', db => 'old');
 is($a->safe_psql('old', q(SELECT count(*) FROM pg_shdepend WHERE refobjid = 'defaulted'::regrole AND objid IN ('sync_pull'::regproc, 'sync_transfer_all'::regproc))), '0',
 	'and there is nothing of default privileges about them');

@@ -42,6 +42,7 @@ TEST(TransferWordsTest, EveryWordTravels) {
   words.verify = true;
   words.drop_extra_columns = true;
   words.max_rate = 8;
+  words.retries = 9;
   const TransferWords read = Words(Written(words));
   EXPECT_EQ(Written(read), Written(words));
   EXPECT_EQ(read.strategies, words.strategies);
@@ -55,6 +56,13 @@ TEST(TransferWordsTest, DefaultsAndNulls) {
   TransferWords any_number;
   any_number.max_errors = std::nullopt;
   EXPECT_EQ(Words(Written(any_number)).max_errors, std::nullopt);
+}
+
+// A peer of 1.0 refuses what it does not know.
+TEST(TransferWordsTest, NewWordsTravelWhereTheyAreSaid) {
+  EXPECT_EQ(Written(TransferWords()).find("retries"), std::string::npos);
+  EXPECT_EQ(Words("{}").retries, 0);
+  EXPECT_EQ(Words("{\"retries\":2}").retries, 2);
 }
 
 TEST(TransferWordsTest, RefusesWhatIsNotKnown) {
