@@ -25,6 +25,11 @@ std::vector<std::string> JsonColumns::Names() const {
   return names;
 }
 
+void JsonColumns::end_row() {
+  constexpr Size kFew = 16 * 1024;
+  if (MemoryContextMemAllocated(scratch(), false) > kFew) MemoryContextReset(scratch());
+}
+
 JsonRows::JsonRows(const std::vector<const catalog::Column*>& columns)
     : JsonColumns(columns), object_(Names(), lasting()) {}
 
@@ -34,17 +39,24 @@ void JsonRows::take_row(TupleTableSlot* slot) {
   settings().enter();
   object_.begin();
   for (const Member& member : members_) {
+    const size_t column = member.position;
+    JsonType& type = *fields_[column].type;
     JsonbValue value;
     value.type = jbvNull;
-    if (!slot->tts_isnull[member.position])
-      fields_[member.position].type->to_json(slot->tts_values[member.position], &value);
-    object_.put(&value);
+    if (slot->tts_isnull[column]) {
+      object_.put(&value);
+    } else if (type.is_integer()) {
+      object_.put_integer(type.integer_of(slot->tts_values[column]));
+    } else {
+      type.to_json(slot->tts_values[column], &value);
+      object_.put(&value);
+    }
   }
   Jsonb* object = object_.finish();
   settings().leave();
   MemoryContextSwitchTo(saved);
   take_object(object);
-  MemoryContextReset(scratch());
+  end_row();
 }
 
 void JsonRowText::append_row(ByteBuffer& out, TupleTableSlot* slot) {
@@ -63,7 +75,7 @@ void JsonRowText::append_row(ByteBuffer& out, TupleTableSlot* slot) {
   append_bytes(out, "}", 1);
   settings().leave();
   MemoryContextSwitchTo(saved);
-  MemoryContextReset(scratch());
+  end_row();
 }
 
 }  // namespace pgsync::rows

@@ -31,6 +31,8 @@ class JsonColumns {
   CanonicalSettings& settings() { return *settings_; }
   MemoryContext scratch() const { return scratch_.get(); }
   MemoryContext lasting() const { return types_context_.get(); }
+  /// Empties the scratch, if not after each small row. For leaves.
+  void end_row();
 
  private:
   pg::OwnedContext types_context_;

@@ -64,6 +64,10 @@ class JsonType {
   /// constraint may be code of a user.
   void check_domain(Datum value, bool is_null);
 
+  /// Values are whole numbers: those of integer_of().
+  bool is_integer() const { return kind_ == Kind::kInteger; }
+  int64 integer_of(Datum value) const;
+
   /// What the text of its values depends on.
   const catalog::TextDependence& text() const { return text_; }
 
@@ -89,7 +93,6 @@ class JsonType {
   bool is_plain_text() const;
   bool is_plain_number(Datum value) const;
   bool has_plain_bounds(const ArrayType* array) const;
-  int64 integer_of(Datum value) const;
   const char* text_of(Datum value);
   const char* char_text_of(Datum value);
 

@@ -1,11 +1,14 @@
 #include "rows/jsonb_object.h"
 
-#include "core/text.h"
+extern "C" {
+#include "utils/numeric.h"
+}
 
 namespace pgsync::rows {
 
 namespace {
 
+constexpr size_t kEnough = 4096;
 constexpr size_t kEntriesAt = offsetof(Jsonb, root) + offsetof(JsonbContainer, children);
 
 // An entry tells the size of its item, and every 32nd where it ends.
@@ -17,7 +20,7 @@ JEntry entry_of(uint32 type, size_t size, uint32 index, size_t end) {
 }  // namespace
 
 JsonbObject::JsonbObject(const std::vector<std::string>& names, MemoryContext context)
-    : members_(static_cast<uint32>(names.size())) {
+    : members_(static_cast<uint32>(names.size())), last_(names.size()) {
   buffer_.context = context;
   const uint32 header = JB_FOBJECT | members_;
   prefix_.assign(kEntriesAt + 2 * names.size() * sizeof(JEntry), '\0');
@@ -28,6 +31,11 @@ JsonbObject::JsonbObject(const std::vector<std::string>& names, MemoryContext co
     memcpy(prefix_.data() + kEntriesAt + i * sizeof entry, &entry, sizeof entry);
     prefix_ += names[i];
   }
+  // What is enough for most rows: memory of the size that a buffer else begins with comes from the
+  // system, page by page, and goes back to it with every call.
+  buffer_.capacity = kEnough + 2 * prefix_.size();
+  buffer_.data = pg::Call(
+      [&] { return static_cast<char*>(MemoryContextAllocHuge(context, buffer_.capacity)); });
 }
 
 void JsonbObject::begin() {
@@ -49,10 +57,29 @@ void JsonbObject::put_entry(uint32 type, size_t size) {
   memcpy(buffer_.data + kEntriesAt + index * sizeof entry, &entry, sizeof entry);
 }
 
+// Numbers, arrays and objects begin at a multiple of four, and what lies before counts as part of
+// them.
+void JsonbObject::put_aligned(uint32 type, const void* bytes, size_t size) {
+  const size_t padding = INTALIGN(buffer_.used) - buffer_.used;
+  put_entry(type, padding + size);
+  memset(claim_bytes(buffer_, padding), 0, padding);
+  append_bytes(buffer_, static_cast<const char*>(bytes), size);
+}
+
+void JsonbObject::put_integer(int64 value) {
+  Number& last = last_[next_];
+  if (last.size == 0 || last.value != value) {
+    const Numeric number = int64_to_numeric(value);
+    const size_t size = VARSIZE_ANY(number);
+    if (size > sizeof last.bytes) elog(ERROR, "integer takes %zu bytes", size);
+    memcpy(last.bytes, number, size);
+    last.value = value;
+    last.size = size;
+  }
+  put_aligned(JENTRY_ISNUMERIC, last.bytes, last.size);
+}
+
 void JsonbObject::put(JsonbValue* value) {
-  uint32 type;
-  const void* bytes;
-  size_t size;
   switch (value->type) {
     case jbvNull:
       put_entry(JENTRY_ISNULL, 0);
@@ -65,27 +92,17 @@ void JsonbObject::put(JsonbValue* value) {
       append_bytes(buffer_, value->val.string.val, static_cast<size_t>(value->val.string.len));
       return;
     case jbvNumeric:
-      type = JENTRY_ISNUMERIC;
-      bytes = value->val.numeric;
-      size = VARSIZE_ANY(value->val.numeric);
-      break;
+      put_aligned(JENTRY_ISNUMERIC, value->val.numeric, VARSIZE_ANY(value->val.numeric));
+      return;
     case jbvBinary:
-      type = JENTRY_ISCONTAINER;
-      bytes = value->val.binary.data;
-      size = static_cast<size_t>(value->val.binary.len);
-      break;
+      put_aligned(JENTRY_ISCONTAINER, value->val.binary.data,
+                  static_cast<size_t>(value->val.binary.len));
+      return;
     default: {
       Jsonb* const built = JsonbValueToJsonb(value);
-      type = JENTRY_ISCONTAINER;
-      bytes = &built->root;
-      size = VARSIZE(built) - VARHDRSZ;
+      put_aligned(JENTRY_ISCONTAINER, &built->root, VARSIZE(built) - VARHDRSZ);
     }
   }
-  // These begin at a multiple of four, and what lies before counts as part of them.
-  const size_t padding = INTALIGN(buffer_.used) - buffer_.used;
-  put_entry(type, padding + size);
-  memset(claim_bytes(buffer_, padding), 0, padding);
-  append_bytes(buffer_, static_cast<const char*>(bytes), size);
 }
 
 Jsonb* JsonbObject::finish() {

@@ -5,8 +5,8 @@ use strict;
 use warnings;
 use Bench::Tables;
 
-my $page = 1_000;
-my $pages = 20;        # one after the other, in one session
+my @pages = (100, 1_000, 10_000);
+my $exported = 40_000;    # rows in pages of each size
 my $records = 10_000;    # of a call
 my $calls = 20;
 
@@ -57,29 +57,38 @@ sub download
 	return -s "$bench->{dir}/rows.json";
 }
 
+# Pages one after the other, in one session, from all over the table. Both sides read the rows behind a key, in the order
+# of the key, and the client gets them as text: as rows of jsonb, or as one value of json.
+sub pages
+{
+	my ($bench, $table, $page) = @_;
+	my $key = $table->{name} eq 'W1' ? 'aid' : 'id';
+	my $name = $table->{table};
+	my $count = $exported / $page;
+	my $step = int(($table->{rows} - $page) / $count);
+	my $pages_of = sub {
+		my ($statement) = @_;
+		return sub { script($bench, 'sender', map { $statement =~ s/:key/$step * $_/er } 0 .. $count - 1) };
+	};
+	return (
+		{ name => "sync_export, $count pages of $page", run => $pages_of->("SELECT sync_export('$name', $page, after => '{\"$key\": :key}')") },
+		{ name => "json_agg(row_to_json), $count pages of $page",
+			run => $pages_of->("SELECT json_agg(row_to_json(t)) FROM (SELECT * FROM $name WHERE $key > :key ORDER BY $key LIMIT $page) t") });
+}
+
 sub export
 {
 	my ($bench) = @_;
 	foreach my $table (Bench::Tables::prepare($bench))
 	{
-		my $key = $table->{name} eq 'W1' ? 'aid' : 'id';
-		my $name = $table->{table};
-		my $step = int($table->{rows} / $pages);
-		my $pages_of = sub {
-			my ($statement) = @_;
-			return sub { script($bench, 'sender', map { $statement =~ s/:key/$step * $_/er } 0 .. $pages - 1) };
-		};
-		my @variants = (
-			{ name => "sync_export, $pages pages of $page", run => $pages_of->("SELECT sync_export('$name', $page, after => '{\"$key\": :key}')") },
-			{ name => "json_agg(row_to_json), $pages pages of $page",
-				run => $pages_of->("SELECT json_agg(row_to_json(t)) FROM (SELECT * FROM $name WHERE $key > :key ORDER BY $key LIMIT $page) t") },
+		my @groups = map { { count => $exported, variants => [ pages($bench, $table, $_) ] } } @pages;
+		push @groups, { count => $table->{rows}, variants => [
 			{ name => 'JSON lines over HTTP, whole table', run => sub { download($bench, $table) } },
 			{ name => 'json_agg(row_to_json), whole table',
-				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM $name t") } });
-		my %results = $bench->alternate(@variants);
-		my @names = map { $_->{name} } @variants;
-		report($table->{name}, 'rows', \%results, { names => [ @names[0, 1] ], count => $page * $pages },
-			{ names => [ @names[2, 3] ], count => $table->{rows} });
+				run => sub { quiet($bench, 'sender', "SELECT json_agg(row_to_json(t)) FROM $table->{table} t") } } ] };
+		my %results = $bench->alternate(map { @{ $_->{variants} } } @groups);
+		report($table->{name}, 'rows', \%results,
+			map { { names => [ map { $_->{name} } @{ $_->{variants} } ], count => $_->{count} } } @groups);
 	}
 }
 
