@@ -69,11 +69,29 @@ SELECT result(sync_import('s', '[{"n": 1, "c0": 2, "t": 3, "later": 4}]'));
 SELECT result(sync_import('s', '[{"n": 1, "c0": 20, "t": 30, "later": 40}]', 'overwrite'));
 TABLE s;
 
+-- So many rows that it is asked first whether any of them exists: none, the last one, all, one under the name of another.
+CREATE TABLE crowd (id int PRIMARY KEY, v text, code int UNIQUE, made int DEFAULT 7);
+CREATE SEQUENCE tries; -- not undone where a row is tried in vain
+CREATE FUNCTION note_try() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM nextval('tries'); NEW.v := NEW.v || '!'; RETURN NEW; END $$;
+CREATE TRIGGER note_try BEFORE INSERT ON crowd FOR EACH ROW EXECUTE FUNCTION note_try();
+CREATE FUNCTION crowd(first int, last int, value text) RETURNS jsonb LANGUAGE sql
+    AS $$ SELECT jsonb_agg(jsonb_build_object('id', i, 'v', value, 'code', i)) FROM generate_series(first, last) i $$;
+SELECT result(sync_import('crowd', crowd(1, 150, 'a'), 'overwrite'));
+SELECT v, made, count(*), (SELECT last_value FROM tries) AS tries FROM crowd GROUP BY v, made;
+SELECT result(sync_import('crowd', crowd(151, 300, 'b') || crowd(150, 150, 'c'), 'overwrite'));
+SELECT v, count(*), min(id), (SELECT last_value FROM tries) AS tries FROM crowd GROUP BY v ORDER BY v;
+SELECT result(sync_import('crowd', crowd(301, 450, 'd') || '[{"id": 500, "v": "x", "code": 1}]', 'merge'));
+SELECT * FROM errors(sync_import('crowd', crowd(451, 600, 'd') || '[{"id": 601, "v": "x", "code": 1}]', 'merge'));
+SELECT result(sync_import('crowd', crowd(1, 600, 'e'), 'merge'));
+SELECT v, count(*) FROM crowd GROUP BY v ORDER BY v;
+
 -- No columns at all.
 CREATE TABLE nothing ();
 SELECT result(sync_import('nothing', '[{}, {}]'));
 SELECT count(*) FROM nothing;
 
 DROP VIEW a_view;
-DROP TABLE goods, ident, parted, moving, "We%ird ""Täble""", s, nothing;
-DROP FUNCTION result, errors;
+DROP TABLE goods, ident, parted, moving, "We%ird ""Täble""", s, nothing, crowd;
+DROP SEQUENCE tries;
+DROP FUNCTION result, errors, note_try, crowd(int, int, text);

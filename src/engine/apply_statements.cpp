@@ -39,10 +39,13 @@ class Builder {
 
   ApplyStatements Build() const {
     ApplyStatements statements;
-    statements.insert = Insert();
+    statements.insert = Insert(NewRows());
     if (key_ != nullptr) {
       statements.update = Update();
-      if (!statements.update.empty()) statements.replace = Replace();
+      if (!statements.update.empty()) {
+        statements.replace = Replace();
+        statements.insert_all = Insert(source_);
+      }
       if (strategy_ != Strategy::kSkip) statements.identity = Identity();
       statements.exists =
           Cat("SELECT EXISTS (SELECT FROM ", target_.FromClause(), " AS t, ", kIncomingRelation,
@@ -177,7 +180,7 @@ class Builder {
                KeyMatches(), ")");
   }
 
-  std::string Insert() const {
+  std::string Insert(const std::string& rows) const {
     std::vector<std::string> names, values;
     bool identity_always = false;
     for (size_t position : columns_) {
@@ -196,7 +199,7 @@ class Builder {
     const std::string list = names.empty() ? std::string() : Cat(" (", Join(names, ", "), ")");
     return Cat("INSERT INTO ", target_.name.Qualified(), list,
                identity_always ? " OVERRIDING SYSTEM VALUE" : "", " SELECT ", Join(values, ", "),
-               " FROM ", NewRows(), options_.return_keys ? Returning() : std::string());
+               " FROM ", rows, options_.return_keys ? Returning() : std::string());
   }
 
   // ModifyTable returns rows in the order in which it inserts them.

@@ -28,8 +28,11 @@ struct StatementOptions {
 /// Statements for incoming rows with a fixed set of columns. Each takes the first and the last "n"
 /// as $1 and $2. All names, operators and functions are qualified.
 struct ApplyStatements {
-  std::string update;    ///< existing rows that differ; empty where nothing is ever updated
-  std::string insert;    ///< rows that do not exist
+  std::string update;  ///< existing rows that differ; empty where nothing is ever updated
+  std::string insert;  ///< rows that do not exist
+  /// All rows, where none exists and each would be looked up for nothing, twice; empty where
+  /// nothing is ever updated.
+  std::string insert_all;
   std::string key_json;  ///< the key of the rows as JSON; empty without a key
   std::string exists;    ///< true where the key exists; empty without a key
   /// A row for each existing row whose identity column GENERATED ALWAYS differs, which no UPDATE

@@ -38,6 +38,7 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
       counts_(counts),
       update_(std::move(statements.update)),
       insert_(std::move(statements.insert)),
+      insert_all_(std::move(statements.insert_all)),
       key_json_(std::move(statements.key_json)),
       exists_(std::move(statements.exists)),
       identity_(std::move(statements.identity)),
@@ -73,6 +74,10 @@ void BatchApplier::WithRows(RowStore& rows, Body body) {
     update_.Prepare();
     insert_.Prepare();
     identity_.Prepare();
+    if (may_be_all_new(rows)) {
+      exists_.Prepare();
+      insert_all_.Prepare();
+    }
     const auto dealt_with = [&] {
       return counts_.created + counts_.updated + errors_.count() + postponed_.rows();
     };
@@ -104,6 +109,12 @@ void BatchApplier::Settle() {
   WithRows(rows, [&] {
     if (!may_replace || !ReplaceAll(rows)) ApplyRows(rows, true);
   });
+}
+
+// Whether it pays to ask if any row of the batch exists. For a few it takes longer to plan.
+bool BatchApplier::may_be_all_new(const RowStore& rows) const {
+  constexpr int64 kMany = 100;
+  return !insert_all_.empty() && rows.rows() >= kMany;
 }
 
 // Part of the leaf.
@@ -173,8 +184,13 @@ void BatchApplier::Execute(RowStore& rows, BatchStatement& existing) {
     if (!identity_.empty()) require_same_identity(rows);
     const uint64 touched = touched_.run(rows.first(), rows.last());
     SPITupleTable* const touched_rows = touched_.empty() ? nullptr : SPI_tuptable;
-    written.updated = existing.run(rows.first(), rows.last());
-    written.created = insert_.run(rows.first(), rows.last());
+    if (&existing == &update_ && may_be_all_new(rows) &&
+        !DatumGetBool(exists_.value(rows.first(), rows.last()))) {
+      written.created = insert_all_.run(rows.first(), rows.last());
+    } else {
+      written.updated = existing.run(rows.first(), rows.last());
+      written.created = insert_.run(rows.first(), rows.last());
+    }
     // A trigger that drops rows leaves no telling which of the others has which key.
     written.keys_known = key_map_ == nullptr || written.created == touched;
     if (touched_rows != nullptr && written.keys_known)

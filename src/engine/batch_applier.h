@@ -81,6 +81,7 @@ class BatchApplier : public BatchSink {
   void ApplyOne(RowStore& row);
   void Try(RowStore& rows, BatchStatement& existing);
   void Execute(RowStore& rows, BatchStatement& existing);
+  bool may_be_all_new(const RowStore& rows) const;
   void require_same_identity(const RowStore& rows);
   void note_keys(SPITupleTable* touched, uint64 count, SPITupleTable* returned);
   bool ReplaceAll(RowStore& rows);
@@ -94,7 +95,7 @@ class BatchApplier : public BatchSink {
   std::optional<DeferrableConstraints> deferred_;
   RowErrors& errors_;
   ApplyCounts& counts_;
-  BatchStatement update_, insert_, key_json_, exists_, identity_, replace_, touched_;
+  BatchStatement update_, insert_, insert_all_, key_json_, exists_, identity_, replace_, touched_;
   LateRows* late_rows_;
   KeyMap* key_map_;
   RowStore* failed_rows_;

@@ -62,15 +62,17 @@ uint64 BatchStatement::run(int64 first, int64 last) const {
   return SPI_processed;
 }
 
+Datum BatchStatement::value(int64 first, int64 last) const {
+  run(first, last);
+  bool is_null;
+  const Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+  SPI_freetuptable(SPI_tuptable);
+  return value;
+}
+
 Datum BatchStatement::RunForValue(int64 first, int64 last) {
   Prepare();
-  return pg::Call([&] {
-    run(first, last);
-    bool is_null;
-    const Datum value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-    SPI_freetuptable(SPI_tuptable);
-    return value;
-  });
+  return pg::Call([&] { return value(first, last); });
 }
 
 }  // namespace pgsync::engine

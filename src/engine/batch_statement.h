@@ -27,7 +27,10 @@ class BatchStatement {
   /// Runs it and leaves the result where SPI does. Does nothing where the statement is empty. For
   /// leaves. Returns the number of rows processed.
   uint64 run(int64 first, int64 last) const;
-  /// Runs a statement of one row and one column of type bigint or boolean.
+  /// Runs a statement of one row and one column of type bigint or boolean, which is prepared. For
+  /// leaves.
+  Datum value(int64 first, int64 last) const;
+  /// The same, prepared first.
   Datum RunForValue(int64 first, int64 last);
 
  private:
