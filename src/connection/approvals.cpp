@@ -1,10 +1,13 @@
 #include "connection/approvals.h"
 
+#include <algorithm>
+
 #include "catalog/names.h"
 #include "connection/connection.h"
 #include "core/text.h"
 #include "pg/identity.h"
 #include "pg/query.h"
+#include "session/peer_table.h"
 
 namespace pgsync::connection {
 
@@ -42,10 +45,13 @@ int64 Ask(const QueueEntry& entry) {
 }
 
 int64 Take(const QueueEntry& entry) {
-  const auto rows = CatalogQuery(Cat("UPDATE ", TableOf("sync_transfers"),
-                                     " SET status = 'in_progress', started_at = now() "
-                                     "WHERE uuid = $1::uuid AND status = 'approved' RETURNING 1"),
-                                 {Param::OfText(std::string(entry.transfer))});
+  const auto rows =
+      CatalogQuery(Cat("UPDATE ", TableOf("sync_transfers"),
+                       " SET status = 'in_progress', started_at = now(), "
+                       "worker_pid = $2, worker_start = $3 "
+                       "WHERE uuid = $1::uuid AND status = 'approved' RETURNING 1"),
+                   {Param::OfText(std::string(entry.transfer)), Param::OfInt8(entry.worker_pid),
+                    Param::OfTimestamp(entry.worker_start)});
   return static_cast<int64>(rows.size());
 }
 
@@ -56,6 +62,26 @@ int64 Answer(const QueueEntry& entry) {
                    "WHERE uuid = $1::uuid AND status IN ('pending_approval', 'denied', 'expired')"),
                {Param::OfText(std::string(entry.transfer)), Param::OfText(std::string(kAnswered))});
   return 1;
+}
+
+// As the extension's owner.
+std::vector<std::string> ListAbandoned() {
+  const auto rows =
+      CatalogQuery(Cat("SELECT uuid, worker_pid, worker_start FROM ", TableOf("sync_transfers"),
+                       " WHERE status = 'in_progress' AND direction = 'send' "
+                       "AND requires_approval AND job IS NULL"));
+  std::vector<std::string> abandoned;
+  if (rows.empty()) return abandoned;
+  // After the query, and in this order: a worker is among the peers until what it has to say is
+  // queued, and that is there until it is written.
+  const auto peers = session::ListPeers();
+  for (const pg::Row& row : rows) {
+    const bool served = std::any_of(peers.begin(), peers.end(), [&](const session::Peer& peer) {
+      return peer.pid == row.Int8(1) && peer.connected_at == row.Timestamp(2);
+    });
+    if (!served && !session::IsQueued(row.Text(0))) abandoned.push_back(row.Text(0));
+  }
+  return abandoned;
 }
 
 }  // namespace
@@ -88,6 +114,23 @@ int64 WriteApproval(const QueueEntry& entry) {
       return Answer(entry);
   }
   return 0;
+}
+
+void FailAbandonedApprovals() {
+  const std::string transfers = TableOf("sync_transfers");
+  pg::UserScope owner(catalog::ExtensionOwner());
+  for (const std::string& uuid : ListAbandoned()) {
+    CatalogQuery(Cat("UPDATE ", transfers,
+                     " SET status = 'failed', completed_at = clock_timestamp(), error_message = "
+                     "'the server ended before the transfer', worker_pid = NULL, worker_start = "
+                     "NULL WHERE uuid = $1::uuid AND status = 'in_progress'"),
+                 {Param::OfText(uuid)});
+  }
+}
+
+bool HasAbandonedApprovals() {
+  pg::UserScope owner(catalog::ExtensionOwner());
+  return !ListAbandoned().empty();
 }
 
 }  // namespace pgsync::connection

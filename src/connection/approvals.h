@@ -3,6 +3,7 @@
 //
 //   pending_approval -> approved      by sync_approve_transfer()
 //   approved         -> in_progress   the peer has come back for it: it is for one transfer
+//   in_progress      -> completed, failed   by what the worker of the peer says, or by its end
 //   pending_approval -> denied, expired: told to the peer once; what it asks for then is new
 #pragma once
 
@@ -31,5 +32,10 @@ std::optional<Approval> FindApproval(const std::string& connection, const std::s
 /// request was faster; "denied" and "expired" note that the peer has been told. Else the answer
 /// is 1.
 int64 WriteApproval(const session::QueueEntry& entry);
+
+/// What was taken by workers that are gone, without a word of what has become of it, has failed.
+void FailAbandonedApprovals();
+/// Whether there is any of that.
+bool HasAbandonedApprovals();
 
 }  // namespace pgsync::connection

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "catalog/names.h"
+#include "connection/approvals.h"
 #include "connection/auto_sync.h"
 #include "connection/connection.h"
 #include "connection/expiry.h"
@@ -40,6 +41,7 @@ int64 NextDue() {
   if (!LockAllOrNothing()) {
     return pg::Call([] { return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLaterMs); });
   }
+  if (HasAbandonedApprovals()) return pg::Call([] { return GetCurrentTimestamp(); });
   int64 next = 0;
   for (const auto& due : {NextJob(), NextAutoSync(), NextExpiry(), NextNotice()}) {
     if (due) next = next == 0 ? *due : std::min<int64>(next, *due);

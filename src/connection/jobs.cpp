@@ -263,6 +263,11 @@ void CancelTransfer(const std::string& uuid) {
       return;
     }
   }
+  if (running == session::CancelResult::kNotRunning && rows[0].Text(0) == "in_progress") {
+    throw Error(sqlstate::kNotInPrerequisiteState,
+                Cat("transfer ", uuid, " is being served to its peer"))
+        .WithHint("End the peer with sync_terminate_peer().");
+  }
   throw Error(sqlstate::kNotInPrerequisiteState, Cat("transfer ", uuid, " has ended already"));
 }
 

@@ -115,7 +115,8 @@ void Record(const QueueEntry& entry) {
           " SET records_requested = $7, records_transferred = $8, records_created = $9, "
           "records_updated = $10, records_skipped = $11, records_deleted = $12, "
           "records_failed = $13, bytes_transferred = $14, status = $16, requester_ip = $17::inet, "
-          "requester_user_agent = $18, error_message = $19, started_at = $20, completed_at = $21 "
+          "requester_user_agent = $18, error_message = $19, started_at = $20, completed_at = $21, "
+          "worker_pid = NULL, worker_start = NULL "
           "WHERE uuid = $1::uuid AND direction = $2 "
           "AND status IN ('pending', 'approved', 'in_progress') RETURNING uuid) "
           "INSERT INTO ",

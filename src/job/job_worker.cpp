@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "connection/approvals.h"
 #include "connection/auto_sync.h"
 #include "connection/connection.h"
 #include "connection/due_work.h"
@@ -92,6 +93,7 @@ void RunWorker(Oid database) {
   }
   InOwnTransaction([] {
     connection::RecoverJobs();
+    connection::FailAbandonedApprovals();
     connection::ExpireConnections();
     connection::ExpireApprovals();
     connection::PlanAutoSyncs();

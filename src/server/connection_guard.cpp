@@ -9,7 +9,9 @@
 #include "pg/query.h"
 #include "pg/settings.h"
 #include "server/refusal.h"
+#include "session/peer_table.h"
 #include "session/rate_table.h"
+#include "session/work_schedule.h"
 
 extern "C" {
 #include "utils/timestamp.h"
@@ -28,6 +30,10 @@ namespace {
 
 // For the writer to do its work: it may have to be started, and to wait for a lock.
 constexpr std::chrono::milliseconds kWriterPatience{20000};
+// When somebody looks whether anything is left of a worker's approvals that nobody has noted.
+constexpr int kLookAfterMs = 1000;
+
+ConnectionGuard* this_guard = nullptr;  // of this process, for its end
 
 core::PolicyTable AsPolicy(const TableName& table) {
   return {table.schema, table.name};
@@ -56,8 +62,17 @@ RequestOrigin RequestOrigin::Of(const net::HttpRequest& request, const core::IpA
   return origin;
 }
 
+ConnectionGuard::ConnectionGuard(std::string connection) : connection_(std::move(connection)) {
+  this_guard = this;
+}
+
+ConnectionGuard::~ConnectionGuard() {
+  this_guard = nullptr;
+}
+
 void ConnectionGuard::BeginRequest(RequestOrigin origin) {
   origin_ = std::move(origin);
+  address_ = origin_.address.ToString();
   const auto found = connection::FindByUuid(connection_, connection::Reading::kFresh);
   if (!found) {
     throw Refused(Error(sqlstate::kInsufficientPrivilege, "connection not active")
@@ -113,7 +128,7 @@ void ConnectionGuard::RequireApproved(const std::vector<TableName>& tables, bool
     const auto approved = approved_.find(table);
     if (approved != approved_.end()) {
       if (!new_call || (!approved->second.used && !approved->second.compared)) continue;
-      if (!approved->second.used) NoteUnused(table, approved->second);
+      if (!approved->second.used) NoteUnused(approved->second);
       approved_.erase(approved);
     }
     if (core::RequiresApproval(policy_, AsPolicy(table)) && !TryApproval(table)) waits = true;
@@ -128,8 +143,11 @@ bool ConnectionGuard::TryApproval(const TableName& table) {
   entry.kind = session::EntryKind::kApproval;
   session::put_text(entry.connection, connection_.c_str());
   session::put_text(entry.table, table.Display().c_str());
-  session::put_text(entry.address, origin_.address.ToString().c_str());
+  session::put_text(entry.address, address_.c_str());
   session::put_text(entry.user_agent, origin_.user_agent.c_str());
+  const session::PeerWorker worker = session::ThisPeerWorker();
+  entry.worker_pid = worker.pid;
+  entry.worker_start = worker.connected_at;
   // As long as another worker is faster in using up what was approved, there may be a next one.
   for (;;) {
     const auto approval = connection::FindApproval(connection_, entry.table);
@@ -145,8 +163,9 @@ bool ConnectionGuard::TryApproval(const TableName& table) {
         return false;
       case ApprovalState::kApproved:
         session::put_text(entry.status, "approved");
+        took_approvals_ = true;  // also where the answer is not waited for
         if (AskWriter(entry) != 1) continue;
-        approved_[table] = {approval->uuid};
+        approved_[table] = {approval->uuid, entry.table};
         return true;
       case ApprovalState::kDenied:
         session::put_text(entry.status, "denied");
@@ -176,9 +195,24 @@ std::string ConnectionGuard::UseApproval(const TableName& table) {
 
 void ConnectionGuard::GiveApprovalsUp() {
   for (const auto& [table, approved] : approved_) {
-    if (!approved.used) NoteUnused(table, approved);
+    if (!approved.used) NoteUnused(approved);
   }
   approved_.clear();
+}
+
+void ConnectionGuard::fail_approvals() noexcept {
+  for (const auto& [table, approved] : approved_) {
+    if (!approved.used) (void)note_unused(approved, "the server ended the connection");
+  }
+  // What could not be queued, or was never answered, is found by who looks for it.
+  if (took_approvals_) {
+    session::advance_due(MyDatabaseId,
+                         TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAfterMs));
+  }
+}
+
+void fail_open_approvals() noexcept {
+  if (this_guard != nullptr) this_guard->fail_approvals();
 }
 
 void ConnectionGuard::NoteCompared(const TableName& table) {
@@ -186,22 +220,23 @@ void ConnectionGuard::NoteCompared(const TableName& table) {
   if (approved != approved_.end()) approved->second.compared = true;
 }
 
-void ConnectionGuard::NoteUnused(const TableName& table, const Approved& approved) const {
-  session::QueueEntry entry = {};
+void ConnectionGuard::NoteUnused(const Approved& approved) const {
+  pg::Call([&] { (void)note_unused(approved, "the peer left before the rows were sent"); });
+}
+
+bool ConnectionGuard::note_unused(const Approved& approved, const char* error) const noexcept {
+  session::QueueEntry entry;
+  memset(&entry, 0, sizeof(entry));
   entry.kind = session::EntryKind::kServed;
   session::put_text(entry.connection, connection_.c_str());
   session::put_text(entry.transfer, approved.transfer.c_str());
-  session::put_text(entry.table, table.Display().c_str());
+  session::put_text(entry.table, approved.table.c_str());
   session::put_text(entry.status, approved.compared ? "completed" : "failed");
-  if (!approved.compared) {
-    session::put_text(entry.error, "the peer left before the rows were sent");
-  }
-  session::put_text(entry.address, origin_.address.ToString().c_str());
+  if (!approved.compared) session::put_text(entry.error, error);
+  session::put_text(entry.address, address_.c_str());
   session::put_text(entry.user_agent, origin_.user_agent.c_str());
-  pg::Call([&] {
-    entry.started_at = entry.ended_at = GetCurrentTimestamp();
-    (void)session::enqueue(entry);
-  });
+  entry.started_at = entry.ended_at = GetCurrentTimestamp();
+  return session::enqueue(entry);
 }
 
 }  // namespace pgsync::server

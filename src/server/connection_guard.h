@@ -25,7 +25,10 @@ struct RequestOrigin {
 /// 54000.
 class ConnectionGuard {
  public:
-  explicit ConnectionGuard(std::string connection) : connection_(std::move(connection)) {}
+  explicit ConnectionGuard(std::string connection);
+  ~ConnectionGuard();
+  ConnectionGuard(const ConnectionGuard&) = delete;
+  ConnectionGuard& operator=(const ConnectionGuard&) = delete;
 
   /// Reads the connection as it is committed now, counts the request against its rate, and raises
   /// why it is refused. What follows goes by what was read. In a transaction, whatever its
@@ -59,6 +62,8 @@ class ConnectionGuard {
   /// The peer has gone: what was approved and neither sent nor compared is noted in the history as
   /// failed.
   void GiveApprovalsUp();
+  /// The same at the end of the process, of a peer that was cut off. Raises nothing.
+  void fail_approvals() noexcept;
 
   /// Records that the last request had reserved and that go back, which the counters may not show
   /// yet.
@@ -67,18 +72,25 @@ class ConnectionGuard {
  private:
   struct Approved {
     std::string transfer;
+    std::string table;  // as the history shows it
     bool used = false;
     bool compared = false;
   };
 
   bool TryApproval(const catalog::TableName& table);
-  void NoteUnused(const catalog::TableName& table, const Approved& approved) const;
+  void NoteUnused(const Approved& approved) const;
+  bool note_unused(const Approved& approved, const char* error) const noexcept;
 
   std::string connection_;
   core::Policy policy_;
   RequestOrigin origin_;
+  std::string address_;  // of the origin, as text
+  bool took_approvals_ = false;
   int64_t returned_ = 0;
   std::map<catalog::TableName, Approved> approved_;
 };
+
+/// For the end of a process: see ConnectionGuard::fail_approvals().
+void fail_open_approvals() noexcept;
 
 }  // namespace pgsync::server

@@ -96,6 +96,8 @@ bool Worker::TakeSocket() {
   uint64 nonce;
   const auto adopted = session::AdoptPeer(slot_, &nonce);
   if (!adopted) return false;
+  // The callbacks are called in the reverse order: this one while the slot is still taken.
+  pg::Call([] { before_shmem_exit(note_unfinished, (Datum)0); });
   peer_ = *adopted;
   peer_address_ = core::IpAddress::Parse(peer_.address).value_or(core::IpAddress());
   strlcpy(exit_state.peer, Cat(peer_.address, ":", peer_.port).c_str(), sizeof(exit_state.peer));

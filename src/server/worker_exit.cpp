@@ -2,12 +2,18 @@
 
 #include <sys/socket.h>
 
+#include "server/connection_guard.h"
 #include "server/served_rows.h"
 #include "session/served_session.h"
 
 namespace pgsync::server {
 
 ExitState exit_state;
+
+void note_unfinished(int, Datum) {
+  fail_served_rows();
+  fail_open_approvals();
+}
 
 void at_worker_exit(int, Datum) {
   if (exit_state.unanswered_socket >= 0) {
@@ -19,7 +25,6 @@ void at_worker_exit(int, Datum) {
                MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   if (exit_state.farewell != nullptr) exit_state.farewell(exit_state.farewell_argument);
-  fail_served_rows();
   if (!exit_state.connected) return;
   exit_state.connected = false;
   session::end_connection(exit_state.session, exit_state.completed);

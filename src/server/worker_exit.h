@@ -19,6 +19,10 @@ struct ExitState {
 };
 extern ExitState exit_state;
 
+/// Queues for the history what was not brought to its end. Before the worker leaves the peers,
+/// among whom it is looked for.
+void note_unfinished(int, Datum);
+
 /// Gives the session's connection back, and says in the log that it has ended unless that was said.
 void at_worker_exit(int, Datum);
 

@@ -256,6 +256,11 @@ int CountServing(Oid role, Oid database) {
   });
 }
 
+// Only the launcher has written to it, before this worker was there.
+PeerWorker ThisPeerWorker() {
+  return {MyProcPid, slots[my_slot].connected_at};
+}
+
 void SetPeerActivity(const char* activity) {
   pg::Call([&] {
     LWLockAcquire(lock(), LW_EXCLUSIVE);

@@ -18,6 +18,12 @@ namespace pgsync::session {
 
 enum class PeerState { kFree, kStarting, kPending, kServing };
 
+/// A worker, told from all others: also from one that has its pid later, or after a crash.
+struct PeerWorker {
+  int pid = 0;
+  int64 connected_at = 0;  ///< TimestampTz
+};
+
 /// A copy of a slot.
 struct Peer {
   int slot = -1;
@@ -65,6 +71,7 @@ void NotePeerSession(const Session& session);
 void NotePeerConnection(const std::string& connection, Oid role);
 /// Counts the other peers with that role or in that database.
 int CountServing(Oid role, Oid database);
+PeerWorker ThisPeerWorker();
 void SetPeerActivity(const char* activity);
 void SetPeerSnapshot(int64 taken_at);
 void add_peer_bytes(uint64 bytes) noexcept;

@@ -307,6 +307,20 @@ bool return_records(const char* connection, int64 count) noexcept {
   return enqueue(entry);
 }
 
+bool IsQueued(const std::string& transfer) {
+  if (!SharedMemoryAttached()) return false;
+  return pg::Call([&] {
+    bool queued = false;
+    LWLockAcquire(lock(), LW_SHARED);
+    for (int i = 0; i < slot_count && !queued; i++) {
+      queued = slots[i].state != SlotState::kFree && slots[i].database == MyDatabaseId &&
+               strcmp(slots[i].entry.transfer, transfer.c_str()) == 0;
+    }
+    LWLockRelease(lock());
+    return queued;
+  });
+}
+
 std::vector<WaitingEntries> ListWaitingEntries() {
   constexpr int kMaxListed = 64;  // further databases have their turn when these are done
   struct Found {

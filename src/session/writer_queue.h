@@ -51,7 +51,9 @@ struct QueueEntry {
   int64 rows;  ///< transferred; of a reservation: wanted; of a return: given back
   int64 created, updated, skipped, deleted, failed;
   int64 bytes;
-  int64 reserved;    ///< of kServed: how many of the rows were reserved before, and so are counted
+  int64 reserved;  ///< of kServed: how many of the rows were reserved before, and so are counted
+  int worker_pid;  ///< of kApproval: the worker that takes it, as PeerWorker
+  int64 worker_start;
   int64 started_at;  ///< TimestampTz; 0: not known
   int64 ended_at;    ///< TimestampTz
 };
@@ -81,6 +83,10 @@ int64 ReserveRecords(const std::string& connection, int64 wanted,
                      std::chrono::milliseconds patience);
 /// Gives reserved records back. As enqueue().
 bool return_records(const char* connection, int64 count) noexcept;
+
+/// Whether something is queued, or just being written, for that row of sync_transfers of the
+/// current database.
+bool IsQueued(const std::string& transfer);
 
 // ---- for the launcher --------------------------------------------------------------------------
 
