@@ -87,6 +87,7 @@ bool RecordFeed::AppendRow(const core::JsonValue& record, bool pg_text) {
   frame_.append(core::NullBitmapSize(columns_.size()), '\0');
   std::string key;
   for (size_t i = 0; i < columns_.size(); i++) {
+    pg::CheckInterrupts();  // a record may have millions of members, among which each is looked for
     const std::optional<std::string> value = ValueOf(columns_[i], record, pg_text);
     char size[core::kMaxVarintSize];
     if (!value) {

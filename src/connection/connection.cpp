@@ -177,6 +177,11 @@ std::optional<Connection> FindReceiverBySite(const std::string& site_url, Readin
   return Find("site_url = $1 AND direction = 'receiver'", {Param::OfText(site_url)}, reading);
 }
 
+bool KnowsTokenHash(const std::string& token_hash) {
+  return FindByTokenHash(Direction::kSender, token_hash) ||
+         FindByTokenHash(Direction::kReceiver, token_hash);
+}
+
 void RequireMayUse(const Connection& connection) {
   const bool allowed = pg::Call([&] {
     if (superuser()) return true;

@@ -102,6 +102,9 @@ std::optional<Connection> FindReceiverBySite(const std::string& site_url,
 std::optional<Connection> FindByTokenHash(Direction direction, const std::string& token_hash,
                                           Reading reading = Reading::kStatement);
 
+/// Whether a row of either direction has that token hash.
+bool KnowsTokenHash(const std::string& token_hash);
+
 /// Raises 42501 unless the current user is the role that the connection runs as, a member of it, or
 /// a superuser: who transfers over it uses its token.
 void RequireMayUse(const Connection& connection);

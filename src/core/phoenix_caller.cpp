@@ -122,7 +122,10 @@ bool PhoenixCaller::TakeResponse(const PhoenixFrame& frame) {
   if (awaited_.empty() || !IsRef(*ref, awaited_ref_)) return false;
   const std::string awaited = std::exchange(awaited_, std::string());
   if (frame.event() == "response:error") {
-    throw PhoenixRefusal(TextOr(TextOf(frame.Find("error")), kNoReason));
+    const JsonValue* error = frame.Find("error");
+    if (error != nullptr && !error->IsNull() && (!error->IsString() || NumberToken(*error)))
+      RaiseMalformed("It answered with an error that is no text.");
+    throw PhoenixRefusal(TextOr(TextOf(error), kNoReason));
   }
   if (frame.event() != awaited) {
     RaiseMalformed(

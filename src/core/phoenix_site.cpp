@@ -96,13 +96,16 @@ JsonDocument ReadPhoenixReply(int status, std::string_view body, std::string_vie
   } catch (const Error&) {  // said below, with what the status means
   }
   std::string text;
-  bool success = false;
+  bool success = false, no_text = false;
   if (document) {
     const auto said = document->FindMember("success");
     success = said != document->MemberEnd() && said->value.IsTrue();
     const auto error = document->FindMember("error");
-    if (error != document->MemberEnd() && error->value.IsString())
-      text = Excerpt({error->value.GetString(), error->value.GetStringLength()}, kShown);
+    if (error != document->MemberEnd() && !error->value.IsNull()) {
+      no_text = !error->value.IsString() || NumberToken(error->value);
+      if (!no_text)
+        text = Excerpt({error->value.GetString(), error->value.GetStringLength()}, kShown);
+    }
   }
   if (status == 200 && success) return std::move(*document);
   const std::string detail =
@@ -126,7 +129,7 @@ JsonDocument ReadPhoenixReply(int status, std::string_view body, std::string_vie
     default:
       break;
   }
-  if (!document || (status == 200 && text.empty())) {
+  if (!document || no_text || (status == 200 && text.empty())) {
     throw error(sqlstate::kProtocolViolation, "the peer does not answer as a PhoenixKit site")
         .WithHint("The URL ends with the path under which PhoenixKit is mounted there.");
   }

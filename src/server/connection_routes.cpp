@@ -44,6 +44,8 @@ class Operation {
 
   /// Does the work, in the current transaction, and returns the answer.
   std::string Run(const std::string& name);
+  /// The request has shown the hash of a token that no connection has.
+  bool guessed() const { return guessed_; }
 
  private:
   std::string Register();
@@ -51,12 +53,14 @@ class Operation {
   std::string Delete();
   std::string Verify();
   std::string ReceiverAsks();
-  Connection TheConnection(connection::Reading reading) const;
+  Connection TheConnection(connection::Reading reading);
+  [[noreturn]] void RaiseNotFound();
 
   core::JsonDocument document_;
   core::JsonObject json_;
   const net::HttpRequest& request_;
   const core::IpAddress& address_;
+  bool guessed_ = false;
 };
 
 std::string Answer(const std::string& message,
@@ -68,10 +72,6 @@ std::string Answer(const std::string& message,
   if (status) json.Field("status", core::ConnectionStatusName(*status));
   if (!uuid.empty()) json.Field("uuid", uuid);
   return json.EndObject().Take();
-}
-
-Error NotFound() {
-  return Error(sqlstate::kNotFound, "connection not_found");
 }
 
 std::string Operation::Run(const std::string& name) {
@@ -119,13 +119,18 @@ std::string Operation::Register() {
   throw Error(sqlstate::kInvalidParameter, "request lacks a name or a token that could be kept");
 }
 
+void Operation::RaiseNotFound() {
+  guessed_ = !connection::KnowsTokenHash(json_.String("auth_token_hash"));
+  throw Error(sqlstate::kNotFound, "connection not_found");
+}
+
 // The row at this end of the connection of which the caller's is the other.
-Connection Operation::TheConnection(connection::Reading reading) const {
+Connection Operation::TheConnection(connection::Reading reading) {
   const std::string caller = json_.String("direction");
   auto found =
       connection::FindByTokenHash(caller == "sender" ? Direction::kReceiver : Direction::kSender,
                                   json_.String("auth_token_hash"), reading);
-  if (!found) throw NotFound();
+  if (!found) RaiseNotFound();
   return *std::move(found);
 }
 
@@ -154,7 +159,7 @@ std::string Operation::Verify() {
 
 std::string Operation::ReceiverAsks() {
   const auto sender = connection::AskSenderStatus(json_.String("auth_token_hash"));
-  if (!sender) throw NotFound();
+  if (!sender) RaiseNotFound();
   return Answer("", sender->status);
 }
 
@@ -174,11 +179,19 @@ void HandleConnectionOperation(const std::string& operation, const std::string& 
   // Malformed is refused before anything is opened for it.
   (void)core::JsonObject(core::ParseJson(request.body, "request", {kStrangerLimit, 8}), "request");
   net::HttpResponse response;
+  bool guessed = false;
   try {
     DoStrangerWork(prefix, stream, address, [&] {
-      response.body = pg::ToUtf8(Operation(request.body, request, address).Run(operation));
+      Operation work(request.body, request, address);
+      try {
+        response.body = pg::ToUtf8(work.Run(operation));
+      } catch (...) {
+        guessed = work.guessed();
+        throw;
+      }
     });
   } catch (const Error& error) {
+    if (guessed) AfterWrongGuess(address, "unknown token");
     if (error.state() == sqlstate::kInvalidPassword) AfterWrongGuess(address, error.what());
     throw;
   }

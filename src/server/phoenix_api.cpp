@@ -112,7 +112,7 @@ std::vector<std::string> PhoenixApi::Missing() const {
 
 void PhoenixApi::AnswerSite(const PeerDatabase& database) {
   PhoenixAnswer answer;
-  bool wrong_secret = false;
+  const char* wrong_secret = nullptr;
   const bool usable = DoStrangerWorkIn(database, stream_, [&] {
     answer = AnswerPhoenixSite(*route_, *parameters_, request_, address_, &wrong_secret);
   });
@@ -124,7 +124,7 @@ void PhoenixApi::AnswerSite(const PeerDatabase& database) {
     }
     return;
   }
-  if (wrong_secret) AfterWrongGuess(address_, "wrong password");
+  if (wrong_secret != nullptr) AfterWrongGuess(address_, wrong_secret);
   LogPeer("connection", {{"peer", exit_state.peer},
                          {"operation", route_->name},
                          {"result", std::to_string(answer.status)}});

@@ -132,6 +132,7 @@ class PhoenixData {
   catalog::TableName Name() const;
   catalog::Table Resolve() const;
   KeyFilter ReadFilter(const catalog::Table& table) const;
+  void RequireDownload() const;
   std::string ReadKeyValue(const core::JsonValue& value, const core::PhoenixType& type) const;
   uint64 SendRows(const catalog::Table& table, const engine::ScanRequest& scan, ServedRows* served,
                   LazyStream& out);
@@ -249,6 +250,12 @@ uint64 PhoenixData::SendRows(const catalog::Table& table, const engine::ScanRequ
   return rows;
 }
 
+void PhoenixData::RequireDownload() const {
+  if (TakeDownload(guard_.connection())) return;
+  throw Refused(core::RefusalError(Refusal::kDownloadLimit, guard_.policy()),
+                core::RefusalStatus(Refusal::kDownloadLimit));
+}
+
 void PhoenixData::PullData() {
   std::optional<ServedRows> served;
   LazyStream out(http_);
@@ -262,10 +269,7 @@ void PhoenixData::PullData() {
         (void)Resolve();
       }
       guard_.RequireApproved({name}, true);
-      if (!TakeDownload(guard_.connection())) {
-        throw Refused(core::RefusalError(Refusal::kDownloadLimit, guard_.policy()),
-                      core::RefusalStatus(Refusal::kDownloadLimit));
-      }
+      RequireDownload();
     });
     database_.Read([&] {
       const catalog::Table table = Resolve();
@@ -293,16 +297,24 @@ void PhoenixData::PullData() {
   served->Complete();
 }
 
-// PhoenixKit shows a few rows of a table with it. They are no download, but they are records that
-// have left.
+// PhoenixKit shows a few rows of a table with it, and counts no download. Yet page by page it gives
+// the whole table: where downloads are limited, each is one.
 void PhoenixData::TableRecords() {
   LazyStream out(http_);
-  database_.Read([&] {
-    const catalog::Table table = Resolve();
-    if (core::RequiresApproval(guard_.policy(), {table.name.schema, table.name.name})) {
+  database_.Look([&] {
+    {
+      const pg::UserScope role(database_.session().role);
+      (void)Resolve();
+    }
+    const catalog::TableName name = Name();
+    if (core::RequiresApproval(guard_.policy(), {name.schema, name.name})) {
       throw Refused(core::RefusalError(Refusal::kApproval, guard_.policy()),
                     core::RefusalStatus(Refusal::kApproval));
     }
+    if (guard_.policy().max_downloads) RequireDownload();
+  });
+  database_.Read([&] {
+    const catalog::Table table = Resolve();
     engine::ScanRequest scan;
     scan.columns = engine::PlainColumns(table);
     scan.filter = ReadFilter(table);

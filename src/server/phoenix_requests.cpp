@@ -278,10 +278,9 @@ void PhoenixRequests::Records(const core::PhoenixFrame& frame) {
   if (guard != nullptr) {
     longest = std::min<int64>(guard->policy().max_records_per_request, settings::max_page_rows);
   }
-  const Page page = ReadPage(frame, longest);
+  Page page = ReadPage(frame, longest);
   engine::ScanRequest scan;
   scan.ordered = true;
-  scan.limit = page.limit + 1;  // whether there is another
   scan.offset = page.offset;
   RequireApproved(name, page.offset == 0);
   std::optional<ServedRows> served;
@@ -291,7 +290,11 @@ void PhoenixRequests::Records(const core::PhoenixFrame& frame) {
           Resolve(name, "Failed to fetch records: :table_not_found", false);
       engine::RequireUnchanged(table);
       scan.columns = engine::PlainColumns(table);
-      if (guard != nullptr) served.emplace(*guard, table.name, database_.role_name(), page.limit);
+      if (guard != nullptr) {
+        served.emplace(*guard, table.name, database_.role_name(), page.limit);
+        page.limit = served->Allowed(page.limit);
+      }
+      scan.limit = page.limit + 1;  // whether there is another
       const pg::ClientEncodingScope scope(PG_UTF8);
       core::ByteSink& sink = socket_.BeginText();
       auto write = [&](std::string_view text) { sink.Write(&text, 1); };

@@ -62,7 +62,7 @@ PhoenixAnswer Registered(const char* message, ConnectionStatus status, const std
 }
 
 PhoenixAnswer Register(const PhoenixRequest& parameters, const net::HttpRequest& request,
-                       const core::IpAddress& address, bool* wrong_secret) {
+                       const core::IpAddress& address, const char** wrong_secret) {
   connection::Registration registration;
   registration.site_url = TextOf(parameters, "sender_url");
   registration.name = TextOf(parameters, "connection_name");
@@ -86,7 +86,7 @@ PhoenixAnswer Register(const PhoenixRequest& parameters, const net::HttpRequest&
     case RegisterResult::kPasswordRequired:
       return PhoenixFailure(401, "Password required for incoming connections");
     case RegisterResult::kPasswordWrong:
-      *wrong_secret = true;
+      *wrong_secret = "wrong password";
       return PhoenixFailure(401, "Invalid password");
     case RegisterResult::kExists:
       return PhoenixFailure(409, "Connection already exists for this site");
@@ -152,6 +152,21 @@ PhoenixAnswer GetStatus(const PhoenixRequest& parameters) {
   return {200, pg::ToUtf8(json.Take()), {}};
 }
 
+// What asks for a connection, or changes it.
+PhoenixAnswer AnswerOfConnection(const core::PhoenixRoute& route,
+                                 const PhoenixRequest& parameters) {
+  switch (route.operation) {
+    case PhoenixOperation::kDelete:
+      return Delete(parameters);
+    case PhoenixOperation::kVerify:
+      return Verify(parameters);
+    case PhoenixOperation::kUpdateStatus:
+      return UpdateStatus(parameters);
+    default:
+      return GetStatus(parameters);
+  }
+}
+
 }  // namespace
 
 PhoenixAnswer DisabledPhoenixStatus() {
@@ -160,7 +175,7 @@ PhoenixAnswer DisabledPhoenixStatus() {
 
 PhoenixAnswer AnswerPhoenixSite(const core::PhoenixRoute& route, const PhoenixRequest& parameters,
                                 const net::HttpRequest& request, const core::IpAddress& address,
-                                bool* wrong_secret) {
+                                const char** wrong_secret) {
   // A table that is not there yet is no answer to whether a row of it is.
   connection::RequireAvailable();
   const std::string mode = session::ReadModuleState().incoming_mode;
@@ -171,18 +186,12 @@ PhoenixAnswer AnswerPhoenixSite(const core::PhoenixRoute& route, const PhoenixRe
   }
   const auto missing = parameters.Missing(route);
   if (!missing.empty()) return {400, core::PhoenixMissing(route, missing), {}};
-  switch (route.operation) {
-    case PhoenixOperation::kRegister:
-      return Register(parameters, request, address, wrong_secret);
-    case PhoenixOperation::kDelete:
-      return Delete(parameters);
-    case PhoenixOperation::kVerify:
-      return Verify(parameters);
-    case PhoenixOperation::kUpdateStatus:
-      return UpdateStatus(parameters);
-    default:
-      return GetStatus(parameters);
+  if (registers) return Register(parameters, request, address, wrong_secret);
+  PhoenixAnswer answer = AnswerOfConnection(route, parameters);
+  if (answer.status == 404 && !connection::KnowsTokenHash(TextOf(parameters, "auth_token_hash"))) {
+    *wrong_secret = "unknown token";
   }
+  return answer;
 }
 
 }  // namespace pgsync::server

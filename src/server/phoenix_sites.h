@@ -9,11 +9,12 @@
 namespace pgsync::server {
 
 /// Answers a request about a connection, or for the status of the module, in the current
-/// transaction. `wrong_secret` is set where the peer has shown a wrong password.
+/// transaction. `wrong_secret` is set, to what is wrong, where the peer has shown a wrong password,
+/// or the hash of a token that no connection has.
 PhoenixAnswer AnswerPhoenixSite(const core::PhoenixRoute& route,
                                 const core::PhoenixRequest& parameters,
                                 const net::HttpRequest& request, const core::IpAddress& address,
-                                bool* wrong_secret);
+                                const char** wrong_secret);
 
 /// The answer to a request for the status of a module that is disabled.
 PhoenixAnswer DisabledPhoenixStatus();

@@ -50,7 +50,9 @@ std::vector<PhoenixTable> ListPhoenixTables(const ConnectionGuard& guard) {
     const catalog::TableName name{entry.schema, entry.name};
     if (!guard.Shares(name)) continue;
     PhoenixTable table;
-    if (entry.row_count.value_or(0) <= kMostRows && entry.size_bytes <= kMostBytes)
+    // It tells of all rows: not of those that somebody has to agree to first.
+    const bool waits = core::RequiresApproval(guard.policy(), {entry.schema, entry.name});
+    if (!waits && entry.row_count.value_or(0) <= kMostRows && entry.size_bytes <= kMostBytes)
       table.checksum = Checksum(name);
     table.entry = std::move(entry);
     tables.push_back(std::move(table));

@@ -2,6 +2,7 @@
 // sent, counted, and noted in the history whatever becomes of them.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,10 @@ class ServedRows : public rows::RowConsumer {
   ~ServedRows() override;
   ServedRows(const ServedRows&) = delete;
   ServedRows& operator=(const ServedRows&) = delete;
+
+  /// How many of so many rows can be sent for what was reserved: all of them, unless the connection
+  /// limits its records.
+  int64 Allowed(int64 rows) const { return limited_ ? std::min(rows, left_) : rows; }
 
   /// Who is to have the rows.
   ServedRows& Around(rows::RowConsumer& sender) {

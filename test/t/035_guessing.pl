@@ -25,7 +25,8 @@ sub ask
 	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, LocalAddr => $from) or die "$from: $!";
 	my $method = defined $body ? 'POST' : 'GET';
 	$body //= '';
-	syswrite($socket, join("\r\n", "$method /sync/v1/$path HTTP/1.1", 'Host: x', 'Connection: close',
+	$path = "/sync/v1/$path" unless $path =~ m{^/};
+	syswrite($socket, join("\r\n", "$method $path HTTP/1.1", 'Host: x', 'Connection: close',
 			'Content-Length: ' . length $body, @headers, '', $body));
 	my $answer = '';
 	while (sysread($socket, my $chunk, 65536)) { $answer .= $chunk }
@@ -68,6 +69,32 @@ ok(log_contains($a, qr/sync peer refused: peer=127\.0\.0\.1:\d+ reason="unknown 
 is(ask('127.0.0.1', 'connect', '{"token": "nonsense"}')->{status}, 401, 'a token');
 is(ask('127.0.0.1', 'tables', undef, 'Authorization: Bearer ' . 'x' x 64)->{status}, 401, 'a ticket');
 ok(log_contains($a, qr/reason="unknown ticket" wrong_guesses=[67]/), 'counts, too');
+
+# And the hash of a token, with which sites ask for their connection; one that there is, with
+# whatever else, is none.
+my $known = $a->safe_psql('postgres', q(SELECT sync_create_connection('site', 'sender', 'https://site.example', run_as => current_user) IS NULL;
+	SELECT auth_token_hash FROM sync_connections));
+$known =~ s/.*\n//;
+my $guesses = 0;
+foreach my $site (
+	[ 'verify-connection', '"direction": "receiver"' ],
+	[ 'update-status', '"direction": "receiver", "status": "suspended"' ],
+	[ 'delete-connection', '"direction": "receiver"' ],
+	[ 'connection-status', '"direction": "receiver"' ],
+	map { [ "/phoenix_kit/sync/api/$_", '"sender_url": "https://other.example", "receiver_url": "x", "status": "suspended"' ] }
+	qw(verify-connection update-status delete-connection get-connection-status))
+{
+	my ($path, $fields) = @$site;
+	my $offset = -s $a->logfile;
+	my $from = '127.0.0.' . (100 + $guesses++);
+	my $guess = ask($from, $path, sprintf('{%s, "auth_token_hash": "%s"}', $fields, 'a' x 64), 'Content-Type: application/json');
+	is($guess->{status}, 404, "$path: the hash of no token");
+	ok(log_contains($a, qr/peer=\Q$from\E:\d+ reason="unknown token" wrong_guesses=1\n/, $offset), "$path: counts");
+	$offset = -s $a->logfile;
+	my $other = ask($from, $path =~ /^delete|^update|connection-status/ ? '/sync/api/verify-connection' : $path,
+		sprintf('{"direction": "receiver", "sender_url": "https://other.example", "auth_token_hash": "%s"}', $known), 'Content-Type: application/json');
+	ok(!log_contains($a, qr/wrong_guesses/, $offset), "one that is known does not ($other->{status})");
+}
 
 # Who only asks has guessed nothing.
 is(ask('127.0.0.7', 'tables')->{status}, 401, 'a request without a ticket');

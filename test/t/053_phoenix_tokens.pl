@@ -148,6 +148,20 @@ refused('A' x 43, 'Invalid token', '3: row 4');
 	is($ws->close, 1000, 'closed');
 }
 {
+	my ($token, $name) = connection(settings => '{"max_records_total": 5, "rate_limit_requests_per_minute": 1000}');
+	my $ws = joined($token);
+	my (undef, $page) = $ws->ask('request:records', table => 'users', limit => 3);
+	is(join(' ', map { $_->{id} } @{ $page->{records} }), '1 2 3', 'a page within the limit of records');
+	(undef, $page) = $ws->ask('request:records', table => 'users', limit => 3, offset => 3);
+	is(join(' ', map { $_->{id} } @{ $page->{records} // [] }), '4 5', 'one that goes past it is cut to what is left');
+	ok($page->{has_more}, 'and says that there is more');
+	is(($ws->ask('request:records', table => 'users', limit => 3, offset => 5))[1]{error}, 'Record limit reached', 'which is not to be had');
+	is($ws->close, 1000, 'closed');
+	wait_for(sub { column($name, 'records_downloaded') eq '5' }, 'what was sent is counted');
+	is($node->safe_psql('postgres', "SELECT string_agg(records_transferred || ' ' || t.status, ',' ORDER BY t.inserted_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = '$name'"),
+		'3 completed,2 completed', 'and in the history');
+}
+{
 	my ($token, $name) = connection(settings => '{"approval_mode": "require_approval"}');
 	my $ws = joined($token);
 	is(($ws->ask('request:count', table => 'users'))[1]{count}, 10, 'a count needs no approval');

@@ -113,12 +113,22 @@ TEST(PhoenixCallerTest, ErrorsAreWhatThePeerSays) {
     EXPECT_EQ(error.message(), text);
     EXPECT_TRUE(Contains(error.detail(), "remote:"));
   }
+  for (const char* error : {"5", "5.5", "true", "[]", "{}"}) {
+    (void)caller.Ask("count");
+    const Error malformed = ErrorOf([&] {
+      caller.Take(Said("response:error", std::string(R"({"error":)") + error + R"(,"ref":")" +
+                                             std::to_string(++ref) + "\"}"));
+    });
+    EXPECT_STREQ(malformed.state().c_str(), "08P01") << error;
+    EXPECT_EQ(malformed.detail(), "It answered with an error that is no text.");
+  }
   (void)caller.Ask("count");
-  EXPECT_EQ(StateOf([&] {
-              caller.Take(Said("phx_reply",
-                               R"({"status":"error","response":{"reason":"unmatched"}})", "\"5\""));
-            }),
-            "XX000");
+  EXPECT_EQ(
+      StateOf([&] {
+        caller.Take(
+            Said("phx_reply", R"({"status":"error","response":{"reason":"unmatched"}})", "\"10\""));
+      }),
+      "XX000");
 }
 
 TEST(PhoenixCallerTest, TheEndOfTheChannelIsTheEndOfAllCalls) {

@@ -105,6 +105,13 @@ TEST(PhoenixSiteTest, AStatusOfTheApiIsWhatItMeans) {
   EXPECT_EQ(state(200, R"({"tables":[]})"), "08P01");
   EXPECT_EQ(state(200, "[]"), "08P01");
   EXPECT_EQ(state(200, "<html>"), "08P01");
+  for (const char* error : {"5", "5.5", "true", "[]", "{}"}) {
+    const std::string body = std::string(R"({"success":false,"error":)") + error + "}";
+    EXPECT_EQ(state(200, body.c_str()), "08P01") << error;
+    EXPECT_EQ(state(500, body.c_str()), "08P01") << error;
+    EXPECT_EQ(state(403, body.c_str()), "42501") << error;
+  }
+  EXPECT_EQ(state(500, R"({"success":false,"error":null})"), "XX000");
 }
 
 TEST(PhoenixSiteTest, WhatASiteSaysStandsInTheDetail) {
@@ -112,6 +119,9 @@ TEST(PhoenixSiteTest, WhatASiteSaysStandsInTheDetail) {
     (void)ReadPhoenixReply(403, R"({"success":false,"error":"Connection is not active"})", "it");
   });
   EXPECT_EQ(error.detail(), "remote: Connection is not active (status 403)");
+  const Error number =
+      test::ErrorOf([] { (void)ReadPhoenixReply(403, R"({"success":false,"error":5.5})", "it"); });
+  EXPECT_EQ(number.detail(), R"(remote: {"success":false,"error":5.5} (status 403))");
 }
 
 }  // namespace
