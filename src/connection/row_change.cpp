@@ -25,8 +25,9 @@ void RowChange::Append(const std::string& clause) {
 void RowChange::Set(const std::string& column, Param value, const char* type) {
   params_.push_back(std::move(value));
   Append(Cat(column, " = $", params_.size(), "::", type));
-  // Whoever has come with the old token, or acts as the old role, has to go.
-  if (column == "auth_token_hash" || column == "run_as") ends_peers_ = true;
+  // Whoever has come with the old token or password, or acts as the old role, has to go.
+  if (column == "auth_token_hash" || column == "download_password_hash" || column == "run_as")
+    ends_peers_ = true;
 }
 
 void RowChange::SetStatus(ConnectionStatus status) {

@@ -5,6 +5,7 @@
 #include "client/stored_connection.h"
 #include "client/transfer_history.h"
 #include "connection/auto_sync.h"
+#include "connection/connection.h"
 #include "core/backoff.h"
 #include "core/json.h"
 #include "core/phoenix_site.h"
@@ -14,6 +15,7 @@
 #include "net/url.h"
 #include "pg/compat.h"
 #include "pg/encoding.h"
+#include "pg/identity.h"
 #include "server/log.h"
 #include "session/job_table.h"
 
@@ -84,7 +86,19 @@ std::string TablesJson(const std::vector<engine::TableOutcome>& outcomes) {
   return pg::FromUtf8(tables.EndArray().Take());
 }
 
+// In a transaction of its own: the locks on the tables of this extension are not held while the
+// job runs, so that it can be dropped.
+client::StoredConnection FindSite(const Job& job) {
+  client::StoredConnection site;
+  InOwnTransaction([&] {
+    const pg::UserScope user(RoleOf(job));
+    site = SiteOf(job);
+  });
+  return site;
+}
+
 void Transfer(const Job& job, const server::RoleSettings& settings) {
+  const client::StoredConnection site = FindSite(job);
   BeginOwnTransaction();
   const Oid role = RoleOf(job);
   settings.Apply(role);
@@ -92,7 +106,6 @@ void Transfer(const Job& job, const server::RoleSettings& settings) {
     SetUserIdAndSecContext(role, kContext);
     if (StatementTimeout > 0) enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
   });
-  const client::StoredConnection site = SiteOf(job);
   const net::Url url = net::Url::Parse(core::HttpSpelling(site.url));
   const auto peer = client::ConnectPeer(url, {std::nullopt, site.token, site.password},
                                         client::Protocol::kAuto, kConnectTimeout);
@@ -103,7 +116,8 @@ void Transfer(const Job& job, const server::RoleSettings& settings) {
   peer->Disconnect();
   AssertRole(role);
   pg::CheckInterrupts();
-  if (session::CloseJobToCancel()) throw Error(sqlstate::kQueryCanceled, "transfer was cancelled");
+  if (session::CloseJobToCancel() != session::JobStop::kNone)
+    throw Error(sqlstate::kQueryCanceled, "transfer was cancelled");
   const session::QueueEntry done = client::ReceivedEntry(site.uuid, outcomes);
   connection::CompleteJob(job, done, TablesJson(outcomes));
   AssertRole(role);  // for the triggers that fire now
@@ -120,9 +134,20 @@ bool MayWorkLater(const core::SqlState& state, bool from_server) {
          (state == sqlstate::kQueryCanceled && !from_server);
 }
 
+// Why a job was stopped, in a transaction.
+std::string ReasonOf(session::JobStop stop, const Job& job) {
+  if (stop == session::JobStop::kCancelled) return "cancelled on request";
+  std::optional<connection::Connection> found;
+  if (job.connection) found = connection::FindByUuid(*job.connection);
+  if (!found) return "its connection was deleted";
+  if (found->status == core::ConnectionStatus::kActive) return "its connection was changed";
+  return Cat("its connection is ", core::ConnectionStatusName(found->status));
+}
+
 // Whether the job has failed for good.
 bool NoteFailure(const Job& job, const Error& error, bool from_server) {
-  const bool cancelled = session::CloseJobToCancel();
+  const session::JobStop stop = session::CloseJobToCancel();
+  const bool cancelled = stop != session::JobStop::kNone;
   pg::Call([] {
     disable_timeout(STATEMENT_TIMEOUT, false);
     AbortCurrentTransaction();
@@ -133,7 +158,8 @@ bool NoteFailure(const Job& job, const Error& error, bool from_server) {
                      job.attempts < connection::kMaxAttempts;
   InOwnTransaction([&] {
     if (cancelled) {
-      connection::EndJob(job, connection::JobEnd::kCancelled, "cancelled on request");
+      text = ReasonOf(stop, job);
+      connection::EndJob(job, connection::JobEnd::kCancelled, text);
     } else if (again) {
       const std::chrono::milliseconds wait =
           core::BackoffAfter(job.attempts, kFirstRetry, kLongestRetry);
@@ -143,10 +169,10 @@ bool NoteFailure(const Job& job, const Error& error, bool from_server) {
     }
   });
   server::LogMessage(Cat("sync job ", job.uuid,
-                         cancelled ? " was cancelled"
+                         cancelled ? " was cancelled: "
                          : again   ? " will be tried again: "
                                    : " failed: ",
-                         cancelled ? std::string() : error.message()),
+                         cancelled ? text : error.message()),
                      cancelled ? std::string() : error.detail());
   return !cancelled && !again;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "session/job_table.h"
 #include "session/peer_table.h"
 #include "session/session_slots.h"
 #include "session/writer_queue.h"
@@ -38,6 +39,7 @@ void end_sessions(const char* connection) {
   }
   LWLockRelease(session_lock());
   terminate_connection_peers(connection);
+  stop_connection_jobs(connection);
 }
 
 void at_transaction_end(XactEvent event, void*) {

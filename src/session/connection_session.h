@@ -1,5 +1,5 @@
-// Sessions of peers that come with the token of a permanent connection, and their end when that
-// connection may not be used any more.
+// Sessions of peers that come with the token of a permanent connection, and their end, as that of
+// jobs, when that connection may not be used any more.
 #pragma once
 
 #include <optional>
@@ -17,8 +17,8 @@ std::optional<Session> OpenConnectionSession(const std::string& connection, Oid 
 /// Forgets such a session, whose peer was not let in after all. No other one.
 void DropConnectionSession(const SessionId& id);
 
-/// Ends the sessions and the workers of a connection of the current database at COMMIT of the
-/// current transaction: for what suspends, revokes or deletes it. Not if that rolls back.
+/// Ends the sessions, the workers and the jobs of a connection of the current database at COMMIT of
+/// the current transaction: for what suspends, revokes or deletes it. Not if that rolls back.
 void EndConnectionAtCommit(const std::string& connection);
 void register_connection_callbacks();
 

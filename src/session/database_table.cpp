@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "session/job_table.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/shared_memory.h"
@@ -65,6 +66,7 @@ void at_transaction_end(XactEvent event, void*) {
     const DatabaseState state = pending[pending_count - 1].state;
     note_database_state(MyDatabaseId, state, own_name);
     if (state != DatabaseState::kEnabled) terminate_database_peers(MyDatabaseId);
+    if (state == DatabaseState::kNotInstalled) terminate_database_jobs(MyDatabaseId);
     wake_launcher();  // jobs may have waited for it
   }
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending_count = 0;

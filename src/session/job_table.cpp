@@ -25,7 +25,7 @@ struct JobSlot {
   int pid;  // 0: free
   Oid database;
   bool can_cancel;
-  bool cancelled;
+  JobStop stop;
   char connection[kUuidTextSize];
   char transfer[kUuidTextSize];  // "": no job
 };
@@ -49,6 +49,12 @@ void leave_jobs(int, Datum) {
   if (unfinished) {
     advance_due(MyDatabaseId, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
   }
+}
+
+// A worker that is signalled is still there: it leaves its slot under the lock before it ends.
+void stop_job(JobSlot& slot, JobStop why) {
+  slot.stop = why;
+  kill(slot.pid, SIGINT);
 }
 
 }  // namespace
@@ -92,22 +98,22 @@ bool ReserveJob(const std::string& connection, const std::string& transfer) {
       strlcpy(mine.connection, connection.c_str(), sizeof(mine.connection));
       strlcpy(mine.transfer, transfer.c_str(), sizeof(mine.transfer));
       mine.can_cancel = true;
-      mine.cancelled = false;
+      mine.stop = JobStop::kNone;
     }
     LWLockRelease(lock());
     return !taken;
   });
 }
 
-bool CloseJobToCancel() {
+JobStop CloseJobToCancel() {
   return pg::Call([] {
     LWLockAcquire(lock(), LW_EXCLUSIVE);
     slots[my_slot].can_cancel = false;
-    const bool cancelled = slots[my_slot].cancelled;
+    const JobStop stop = slots[my_slot].stop;
     LWLockRelease(lock());
     // A signal that was sent before is here by now or comes to nothing.
     QueryCancelPending = false;
-    return cancelled;
+    return stop;
   });
 }
 
@@ -118,7 +124,28 @@ void release_job() noexcept {
   LWLockRelease(lock());
 }
 
-// A worker that is signalled is still there: it leaves its slot under the lock before it ends.
+void stop_connection_jobs(const char* connection) noexcept {
+  LWLockAcquire(lock(), LW_EXCLUSIVE);
+  for (int i = 0; i < kMaxJobsLimit; i++) {
+    JobSlot& slot = slots[i];
+    if (slot.pid == 0 || slot.database != MyDatabaseId || slot.transfer[0] == '\0' ||
+        !slot.can_cancel || strcmp(slot.connection, connection) != 0) {
+      continue;
+    }
+    stop_job(slot, JobStop::kConnectionEnded);
+  }
+  LWLockRelease(lock());
+}
+
+void terminate_database_jobs(Oid database) noexcept {
+  if (!SharedMemoryAttached()) return;
+  LWLockAcquire(lock(), LW_SHARED);
+  for (int i = 0; i < kMaxJobsLimit; i++) {
+    if (slots[i].pid != 0 && slots[i].database == database) kill(slots[i].pid, SIGTERM);
+  }
+  LWLockRelease(lock());
+}
+
 CancelResult CancelRunningJob(const std::string& transfer) {
   if (!SharedMemoryAttached()) return CancelResult::kNotRunning;
   return pg::Call([&] {
@@ -131,9 +158,7 @@ CancelResult CancelRunningJob(const std::string& transfer) {
         continue;
       }
       result = slot.can_cancel ? CancelResult::kCancelled : CancelResult::kEnding;
-      if (!slot.can_cancel) continue;
-      slot.cancelled = true;
-      kill(slot.pid, SIGINT);
+      if (slot.can_cancel) stop_job(slot, JobStop::kCancelled);
     }
     LWLockRelease(lock());
     return result;

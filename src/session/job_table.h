@@ -9,6 +9,13 @@
 
 namespace pgsync::session {
 
+/// Why a job is to end before its time.
+enum class JobStop {
+  kNone,
+  kCancelled,
+  kConnectionEnded,  ///< its connection was suspended, revoked, deleted or changed
+};
+
 // ---- for a job worker --------------------------------------------------------------------------
 
 /// Makes this process a job worker; it stops being one when it ends, however it ends. False: there
@@ -16,8 +23,8 @@ namespace pgsync::session {
 bool EnterJobTable();
 /// Takes a job of the current database. False where another worker uses the connection.
 bool ReserveJob(const std::string& connection, const std::string& transfer);
-/// From here on the job cannot be cancelled any more. Returns whether it was.
-bool CloseJobToCancel();
+/// From here on the job cannot be stopped any more. Returns whether it was.
+JobStop CloseJobToCancel();
 /// Lets the connection go.
 void release_job() noexcept;
 
@@ -26,6 +33,11 @@ void release_job() noexcept;
 enum class CancelResult { kCancelled, kEnding, kNotRunning };
 /// Cancels what the worker does that runs this transfer, unless it is ending anyway.
 CancelResult CancelRunningJob(const std::string& transfer);
+/// Stops what workers do over that connection of the current database, unless it is ending anyway.
+/// Raises nothing.
+void stop_connection_jobs(const char* connection) noexcept;
+/// Ends the job workers of a database. Raises nothing.
+void terminate_database_jobs(Oid database) noexcept;
 /// The transfers of the current database that workers run.
 std::vector<std::string> ListRunningJobs();
 

@@ -1,4 +1,5 @@
-// DROP EXTENSION, by whatever statement: at COMMIT the peers of the database are ended.
+// DROP EXTENSION, by whatever statement: at COMMIT the peers and the jobs of the
+// database are ended.
 #pragma once
 
 namespace pgsync::sql {

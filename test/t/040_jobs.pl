@@ -73,6 +73,17 @@ isnt(sql("SELECT sync_transfer_async('main', tables => '{u}')"), sql("SELECT syn
 isnt(sql("SELECT sync_transfer_async('main', tables => '{u}')"), sql("SELECT sync_transfer_async('main', tables => '{u}', parents => true)"),
 	'and so is one with parents');
 
+# Of a transaction that is open nobody knows what it will have asked for, and nobody waits for that.
+{
+	my $ask = "SELECT sync_transfer_async('main', tables => '{u}', strategy => 'overwrite')";
+	my $open = background($b, "BEGIN;\n$ask;\nSELECT pg_sleep(3), 'open';\nCOMMIT;\n");
+	wait_for(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%''open''%' AND wait_event = 'PgSleep')) eq '1' }, 'a transaction is open');
+	my $second = sql("SET statement_timeout = '2s'; $ask");
+	my ($first) = finished($open) =~ /([0-9a-f-]{36})/;
+	isnt($second, $first, 'two transactions that are open have a job each');
+	wait_status($_, 'completed', 'one of two') for ($first, $second);
+}
+
 # What is wrong is said at once.
 fails_with($b, "SELECT sync_transfer_async('nobody')", 'P0002', qr/not_found/, 'an unknown connection');
 fails_with($b, "SELECT sync_transfer_async('main', strategy => 'x')", '22023', undef, 'an unknown strategy');
