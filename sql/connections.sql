@@ -56,6 +56,7 @@ SELECT approval_mode, allowed_tables, excluded_tables, auto_approve_tables, expi
     "excluded_tables": ["secrets"], "auto_approve_tables": ["orders"], "expires_at": "2030-01-02 03:04:05+02",
     "max_records_per_request": 500, "rate_limit_requests_per_minute": 10, "ip_whitelist": ["10.0.0.0/8", "2001:db8::1"],
     "allowed_hours_start": 22, "allowed_hours_end": 6, "download_password": "s3cret", "metadata": {"a": 1}, "own_url": "http://me.example/"}');
+SELECT expires_at AT TIME ZONE 'UTC' AS zero FROM sync_update_connection('shop', '{"expires_at": "2000-01-01 00:00:00+00"}');
 SELECT download_password_hash ~ '^SCRAM-SHA-256\$4096:' AS scram FROM sync_connections WHERE name = 'shop';
 SELECT allowed_tables, download_password_set, expires_at, metadata - 'remote_notification' AS metadata FROM sync_update_connection('shop',
     '{"allowed_tables": null, "download_password": "", "expires_at": null, "metadata": {"b": 2}, "own_url": null}');

@@ -44,7 +44,10 @@ int64 NextDue() {
   if (HasAbandonedApprovals()) return pg::Call([] { return GetCurrentTimestamp(); });
   int64 next = 0;
   for (const auto& due : {NextJob(), NextAutoSync(), NextExpiry(), NextNotice()}) {
-    if (due) next = next == 0 ? *due : std::min<int64>(next, *due);
+    if (!due) continue;
+    // What was due before 2000 is no less due than what was a moment later, and is no 0.
+    const int64 at = std::max<int64>(*due, 1);
+    next = next == 0 ? at : std::min(next, at);
   }
   return next;
 }

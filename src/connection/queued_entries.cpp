@@ -22,6 +22,10 @@ Param TextOrNull(const char* text) {
                        : Param::OfText(std::string(text));
 }
 
+Param TimeOrNull(TimestampTz time) {
+  return Param::OfTimestamp(time == 0 ? std::nullopt : std::optional<int64_t>(time));
+}
+
 int64 Reserve(const QueueEntry& entry) {
   const std::string table = TableOf("sync_connections");
   const auto rows =
@@ -58,16 +62,15 @@ void Return(const QueueEntry& entry) {
 
 // What was reserved before is in records_downloaded already.
 void CountServed(const QueueEntry& entry) {
-  CatalogQuery(
-      Cat("UPDATE ", TableOf("sync_connections"), " SET ", AddDownloaded("$2 - $3"),
-          ", total_transfers = total_transfers + CASE WHEN $5 THEN 1 ELSE 0 END, "
-          "total_records_transferred = total_records_transferred + $2, "
-          "total_bytes_transferred = total_bytes_transferred + $4, "
-          "last_connected_at = greatest(last_connected_at, $6), "
-          "last_transfer_at = greatest(last_transfer_at, $6) WHERE uuid = $1::uuid"),
-      {TextOrNull(entry.connection), Param::OfInt8(entry.rows), Param::OfInt8(entry.reserved),
-       Param::OfInt8(entry.bytes), Param::OfBool(strcmp(entry.status, "completed") == 0),
-       Param::OfTimestamp(entry.ended_at)});
+  CatalogQuery(Cat("UPDATE ", TableOf("sync_connections"), " SET ", AddDownloaded("$2 - $3"),
+                   ", total_transfers = total_transfers + CASE WHEN $5 THEN 1 ELSE 0 END, "
+                   "total_records_transferred = total_records_transferred + $2, "
+                   "total_bytes_transferred = total_bytes_transferred + $4, "
+                   "last_connected_at = greatest(last_connected_at, $6), "
+                   "last_transfer_at = greatest(last_transfer_at, $6) WHERE uuid = $1::uuid"),
+               {TextOrNull(entry.connection), Param::OfInt8(entry.rows),
+                Param::OfInt8(entry.reserved), Param::OfInt8(entry.bytes),
+                Param::OfBool(strcmp(entry.status, "completed") == 0), TimeOrNull(entry.ended_at)});
 }
 
 void CountReceived(const QueueEntry& entry) {
@@ -78,7 +81,7 @@ void CountReceived(const QueueEntry& entry) {
                    "last_connected_at = greatest(last_connected_at, $4), "
                    "last_transfer_at = greatest(last_transfer_at, $4) WHERE uuid = $1::uuid"),
                {TextOrNull(entry.connection), Param::OfInt8(entry.rows), Param::OfInt8(entry.bytes),
-                Param::OfTimestamp(entry.ended_at)});
+                TimeOrNull(entry.ended_at)});
 }
 
 std::vector<Param> RecordParams(const QueueEntry& entry) {
@@ -101,8 +104,8 @@ std::vector<Param> RecordParams(const QueueEntry& entry) {
           TextOrNull(entry.address),
           TextOrNull(entry.user_agent),
           TextOrNull(entry.error),
-          Param::OfTimestamp(entry.started_at),
-          Param::OfTimestamp(entry.ended_at),
+          TimeOrNull(entry.started_at),
+          TimeOrNull(entry.ended_at),
           TextOrNull(entry.role)};
 }
 

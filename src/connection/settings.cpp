@@ -185,7 +185,8 @@ void Set(const Known& known, const JsonValue& value, ConnectionSettings* setting
       add("text[]", Param::OfTexts(NetworksOf(known, value)));
       break;
     case Kind::kTime:
-      add("timestamptz", Param::OfTimestamp(null ? 0 : TimeOf(known, value)));
+      add("timestamptz",
+          Param::OfTimestamp(null ? std::nullopt : std::optional<int64_t>(TimeOf(known, value))));
       break;
     case Kind::kText:
       SetText(known.key, null ? std::string() : TextOf(known, value, "be a string"), settings);

@@ -44,8 +44,13 @@ Param Param::OfBool(bool value) {
 Param Param::OfTimestamp(int64 value) {
   Param param;
   param.type_ = TIMESTAMPTZOID;
-  param.is_null_ = value == 0;
   param.value_ = Int64GetDatum(value);
+  return param;
+}
+
+Param Param::OfTimestamp(std::optional<int64_t> value) {
+  Param param = OfTimestamp(static_cast<int64>(value.value_or(0)));
+  param.is_null_ = !value.has_value();
   return param;
 }
 

@@ -19,8 +19,8 @@ class Param {
   static Param OfOid(Oid value);
   static Param OfInt8(int64 value);
   static Param OfBool(bool value);
-  /// timestamptz; 0 is null.
   static Param OfTimestamp(int64 value);
+  static Param OfTimestamp(std::optional<int64_t> value);
   static Param OfText(std::string value);
   static Param OfText(std::optional<std::string> value);
   static Param OfName(std::string value);

@@ -75,7 +75,9 @@ PGSYNC_FUNCTION(pgsync_table_stats) {
   if (const auto which = args.OptionalText(1)) uuid = connection::GetConnection(*which).uuid;
   connection::RequireAvailable();
   const auto time = [&](int i) {
-    return Param::OfTimestamp(args.IsNull(i) ? 0 : DatumGetTimestampTz(args.Get(i)));
+    std::optional<int64_t> value;
+    if (!args.IsNull(i)) value = DatumGetTimestampTz(args.Get(i));
+    return Param::OfTimestamp(value);
   };
   const std::string table = connection::TableOf("sync_transfers");
   const auto rows = [&] {

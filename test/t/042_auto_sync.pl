@@ -75,6 +75,8 @@ sql(q(SELECT sync_create_connection('short', 'sender', 'http://localhost:1', '{"
 sql(q(UPDATE sync_connections SET status = 'active', expires_at = now() + interval '2 s' WHERE name = 'short'; SELECT sync_update_connection('short', '{}');
 INSERT INTO sync_transfers (direction, table_name, status, requires_approval, approval_expires_at) VALUES ('send', 'x', 'pending_approval', true, now() + interval '1 s');));
 wait_for(sub { sql(q(SELECT status FROM sync_connections WHERE name = 'short')) eq 'expired' }, 'a connection expires');
+sql(q(UPDATE sync_connections SET status = 'active' WHERE name = 'short'; SELECT sync_update_connection('short', '{"expires_at": "2000-01-01 00:00:00+00"}')));
+wait_for(sub { sql(q(SELECT status FROM sync_connections WHERE name = 'short')) eq 'expired' }, 'one that has expired at the zero of timestamps');
 wait_for(sub { sql(q(SELECT status FROM sync_transfers WHERE table_name = 'x')) eq 'expired' }, 'an approval expires');
 is(sql(q(SELECT (SELECT status FROM sync_connections WHERE name = 'short'), (SELECT status FROM sync_transfers WHERE table_name = 'x'))), 'expired|expired', 'on time');
 
