@@ -302,6 +302,7 @@ void NativePeer::SpendCode(const NativeCredentials& credentials) {
 
 void NativePeer::Connect(const NativeCredentials& credentials) {
   const auto deadline = Clock::now() + timeout_;
+  milliseconds retry = kBusyRetry;
   for (;;) {
     waiter_.set_deadline(deadline);
     try {
@@ -311,12 +312,16 @@ void NativePeer::Connect(const NativeCredentials& credentials) {
         SpendCode(credentials);
       });
       break;
+    } catch (const MayWait& refusal) {
+      retry = std::max<milliseconds>(kBusyRetry, refusal.retry_after());
+      if (Clock::now() + retry >= deadline) throw;
     } catch (const Error& error) {
       const bool busy = error.state() == sqlstate::kTooManyConnections;
       if (!busy || Clock::now() + kBusyRetry >= deadline) throw;
+      retry = kBusyRetry;
     }
     DropConnection();
-    pg::Sleep(kBusyRetry);
+    pg::Sleep(retry);
   }
   waiter_.set_deadline(std::nullopt);
   LimitSilence(timeout_);

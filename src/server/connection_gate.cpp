@@ -7,6 +7,7 @@
 #include "pg/identity.h"
 #include "pg/query.h"
 #include "pg/settings.h"
+#include "server/connection_guard.h"
 #include "server/refusal.h"
 #include "server/served_database.h"
 #include "server/worker_exit.h"
@@ -75,6 +76,7 @@ session::Session PassConnectionGate(const ShownToken& shown) {
   if (refusal == Refusal::kPassword) throw WrongPassword();
   if (refusal != Refusal::kNone) throw PolicyRefusal(refusal, policy);
   const Oid role = RoleOf(*found);
+  if (shown.takes_download) TakeRequest(found->uuid, policy);  // else what it asks for is one
   if (shown.before_taking) shown.before_taking();
   NoteConnected(found->uuid);
   if (shown.takes_download) (void)TakeDownload(found->uuid);  // the row is locked, and has one

@@ -62,6 +62,14 @@ RequestOrigin RequestOrigin::Of(const net::HttpRequest& request, const core::IpA
   return origin;
 }
 
+void TakeRequest(const std::string& connection, const core::Policy& policy) {
+  const int64 wait = session::TakeRequestOf(connection, policy.rate_limit_requests_per_minute);
+  if (wait == 0) return;
+  throw PolicyRefusal(Refusal::kRate, policy,
+                      {{"Retry-After", std::to_string((wait + USECS_PER_SEC - 1) / USECS_PER_SEC)},
+                       {core::kWaitHeader, core::kWaitForRate}});
+}
+
 ConnectionGuard::ConnectionGuard(std::string connection) : connection_(std::move(connection)) {
   this_guard = this;
 }
@@ -91,13 +99,7 @@ void ConnectionGuard::BeginRequest(RequestOrigin origin) {
   facts.records_reserved = returned_;
   const Refusal refusal = core::CheckRequest(policy_, facts);
   if (refusal != Refusal::kNone) throw PolicyRefusal(refusal, policy_);
-  const int64 wait = session::TakeRequestOf(connection_, policy_.rate_limit_requests_per_minute);
-  if (wait > 0) {
-    throw PolicyRefusal(
-        Refusal::kRate, policy_,
-        {{"Retry-After", std::to_string((wait + USECS_PER_SEC - 1) / USECS_PER_SEC)},
-         {core::kWaitHeader, core::kWaitForRate}});
-  }
+  TakeRequest(connection_, policy_);
 }
 
 bool ConnectionGuard::Shares(const TableName& table) const {

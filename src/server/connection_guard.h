@@ -21,6 +21,9 @@ struct RequestOrigin {
   static RequestOrigin Of(const net::HttpRequest& request, const core::IpAddress& socket);
 };
 
+/// Counts a request against the rate of a connection. Raises 53400 where that is exceeded.
+void TakeRequest(const std::string& connection, const core::Policy& policy);
+
 /// Belongs to one worker and one connection. What it raises is for the peer: 42501, 53400, or
 /// 54000.
 class ConnectionGuard {

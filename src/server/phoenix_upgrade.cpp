@@ -73,7 +73,8 @@ void Enter(const net::HttpRequest& request, Admission& admission) {
       EnterWithCode(request, *code, admission);
     }
   } catch (const PolicyRefusal& error) {
-    throw Denial{403, core::RefusalText(error.refusal()), {}};
+    const bool rate = error.refusal() == core::Refusal::kRate;
+    throw Denial{rate ? error.status() : 403, core::RefusalText(error.refusal()), error.headers()};
   } catch (const Refused& error) {
     throw Denial{error.status(), error.message(), error.headers()};
   } catch (const Error& error) {

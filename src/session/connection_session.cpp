@@ -73,7 +73,8 @@ std::optional<Session> OpenConnectionSession(const std::string& connection, Oid 
   const int taken = pg::Call([&] {
     const TimestampTz now = GetCurrentTimestamp();
     LWLockAcquire(session_lock(), LW_EXCLUSIVE);
-    const int free = take_free_slot();
+    int free = take_free_slot();
+    if (free < 0) free = take_waiting_slot(connection.c_str());
     if (free >= 0) {
       SessionSlot& slot = session_slots[free];
       slot.status = static_cast<int>(SessionStatus::kConnected);

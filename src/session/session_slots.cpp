@@ -26,6 +26,15 @@ int oldest_ended() {
   return oldest;
 }
 
+// Whatever was in it, it is a new session's.
+void begin_slot(SessionSlot& slot) {
+  if (slot.in_use) free_slot(slot);
+  const uint32 generation = slot.generation;
+  memset(&slot, 0, sizeof(slot));
+  slot.in_use = true;
+  slot.generation = generation;
+}
+
 }  // namespace
 
 SessionSlot* slot_of(const SessionId& id) {
@@ -40,13 +49,21 @@ int take_free_slot() {
     if (!session_slots[i].in_use) taken = i;
   }
   if (taken < 0) taken = oldest_ended();
-  if (taken < 0) return -1;
-  SessionSlot& slot = session_slots[taken];
-  if (slot.in_use) free_slot(slot);
-  const uint32 generation = slot.generation;
-  memset(&slot, 0, sizeof(slot));
-  slot.in_use = true;
-  slot.generation = generation;
+  if (taken >= 0) begin_slot(session_slots[taken]);
+  return taken;
+}
+
+int take_waiting_slot(const char* connection) {
+  int taken = -1;
+  for (int i = 0; i < session_slot_count; i++) {
+    const SessionSlot& slot = session_slots[i];
+    if (!slot.in_use || slot.connected || slot.fails_at == 0 || slot.database != MyDatabaseId ||
+        strcmp(slot.connection, connection) != 0) {
+      continue;
+    }
+    if (taken < 0 || slot.fails_at < session_slots[taken].fails_at) taken = i;
+  }
+  if (taken >= 0) begin_slot(session_slots[taken]);
   return taken;
 }
 

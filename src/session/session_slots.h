@@ -52,6 +52,9 @@ SessionSlot* slot_of(const SessionId& id);
 /// oldest session that has ended. Returns its index; -1 where all sessions are of use yet. Under
 /// the exclusive lock.
 int take_free_slot();
+/// Where there is none: takes that of the session of this connection of the current database whose
+/// peer has been away for longest, and could have come back. Likewise.
+int take_waiting_slot(const char* connection);
 /// Ends a session. Under the exclusive lock.
 void free_slot(SessionSlot& slot);
 /// Whether that is the session of a code: one of a connection has none, also not the empty one.

@@ -91,6 +91,10 @@ fails_with($b, connects($token), '53400', qr/download limit reached/, 'and is th
 ($token, $name) = connection('{"rate_limit_requests_per_minute": 5}');
 fails_with($b, connects($token) . ("SELECT sync_remote_get_count(:c, 't');\n" x 6), '53400', qr/rate limit exceeded/, 'more requests than a minute may have');
 fails_with($b, connects($token) . q(SELECT sync_remote_get_count(:c, 't');), '53400', qr/rate limit exceeded/, 'also over another connection');
+($token, $name) = connection('{"rate_limit_requests_per_minute": 2}');
+is($b->safe_psql('postgres', connects($token) . 'SELECT 1'), '1', "connecting within the rate: $_") for (1, 2);
+fails_with($b, connects($token, q(, timeout => '2 s')), '53400', qr/rate limit exceeded/, 'connecting is a request');
+is(column($name, 'downloads_used'), '2', 'one that is refused takes no download');
 ($token, $name) = connection('{"rate_limit_requests_per_minute": 30}');
 is($b->safe_psql('postgres', connects($token) . ("SELECT sync_remote_get_count(:c, 'other') \\g /dev/null\n" x 29) . q(SELECT count(*) FROM sync_transfer_all(:c, tables => '{other,none}');)), '2', 'a transfer waits for its turn');
 
@@ -159,7 +163,7 @@ settled($name, 5000);
 # ---- the end of a connection, in the middle of a table --------------------------------------------
 
 foreach my $how (q(sync_suspend_connection('NAME')), q(sync_revoke_connection('NAME')), q(sync_delete_connection('NAME')), q(sync_regenerate_token('NAME')),
-	q(sync_update_connection('NAME', '{"run_as": "other_sharer"}')))
+	q(sync_update_connection('NAME', '{"run_as": "other_sharer"}')), q(sync_update_connection('NAME', '{"download_password": "new"}')))
 {
 	($token, $name) = connection();
 	(my $call = $how) =~ s/NAME/$name/;

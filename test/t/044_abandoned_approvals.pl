@@ -9,7 +9,7 @@ use SyncTest;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-my $node = new_sync_node('sender', conf => "sync.max_pending = 16\nsync.max_connections = 12\nsync.reconnect_grace = 30\n");
+my $node = new_sync_node('sender', conf => "sync.max_pending = 16\nsync.max_connections = 12\nsync.max_sessions = 2\nsync.reconnect_grace = 10min\n");
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 sql(<<'SQL');
 CREATE TABLE t (id int PRIMARY KEY);
@@ -36,6 +36,29 @@ sub taken
 }
 # Somebody looks after what is due.
 sub looked { sql(q(SELECT FROM sync_update_connection('site', '{"metadata": {}}'))); usleep(2_000_000); }
+
+# A place that only waits for a peer to come back is another peer's of the same connection, before
+# there is none at all.
+{
+	my $other = sql(q(SELECT token FROM sync_create_connection('other', 'sender', 'https://other.example', run_as => 'sharer')));
+	sql(q(SELECT FROM sync_approve_connection('other')));
+	my @gone = map { NativeClient->connected($node, token => $token) } 1 .. 2;
+	eval { NativeClient->connected($node, token => $token) };
+	like($@, qr/^connect: 503 .*too many sessions/, 'all places are taken');
+	foreach (@gone)
+	{
+		$_->hang_up;
+		wait_for(sub { sql('SELECT count(*) FROM sync_peers()') eq ($_ == $gone[0] ? '1' : '0') }, 'a peer is gone');
+	}
+	eval { NativeClient->connected($node, token => $other) };
+	like($@, qr/^connect: 503 .*too many sessions/, 'for a peer of another connection they are taken yet');
+	my $new = NativeClient->connected($node, token => $token);
+	is(($new->ask('GET', 'session'))[0], 200, 'one of the same has one');
+	my @back = map { NativeClient->dial($node, $_->{ticket}) } @gone;
+	is(join(' ', map { ($_->ask('GET', 'session'))[0] } @back), '401 200', 'that of the peer which has been away for longest');
+	is(($_->ask('DELETE', 'connect'))[0], 204, 'goodbye') for ($new, $back[1]);
+	wait_for(sub { sql('SELECT count(*) FROM sync_peers()') eq '0' }, 'all are gone');
+}
 
 # While its peer is there it is left alone.
 my ($peer, $transfer) = taken();

@@ -137,15 +137,18 @@ refused('A' x 43, 'Invalid token', '3: row 4');
 		'1,2,3,3,3|send users completed 127.0.0.1 Site/1', '27: and so does the history');
 }
 {
-	my ($token, $name) = connection(settings => '{"max_records_total": 4, "rate_limit_requests_per_minute": 3}');
+	my ($token, $name) = connection(settings => '{"max_records_total": 4, "rate_limit_requests_per_minute": 4}');
 	my $ws = joined($token);
 	is(scalar @{ ($ws->ask('request:records', table => 'users', limit => 4))[1]{records} }, 4, 'as many records as are left');
 	is(($ws->ask('request:records', table => 'users', limit => 4))[1]{error}, 'Record limit reached', 'and no more');
 	$node->safe_psql('postgres', "UPDATE sync_connections SET max_records_total = NULL WHERE name = '$name'");
 	is(($ws->ask('request:count', table => 'users'))[1]{count}, 10, 'a policy that changes is in force at the next request');
 	is(($ws->ask('request:count', table => 'users'))[1]{count}, 10, 'what was refused does not count');
-	is(($ws->ask('request:count', table => 'users'))[1]{error}, 'Rate limit exceeded', 'the rate');
+	is(($ws->ask('request:count', table => 'users'))[1]{error}, 'Rate limit exceeded', 'the rate, in which connecting is counted');
 	is($ws->close, 1000, 'closed');
+	my $answer = open_token($token);
+	is("$answer->{status} $answer->{body}", '429 Rate limit exceeded', 'nor is there another socket');
+	is(column($name, 'downloads_used'), '1', 'which takes no download');
 }
 {
 	my ($token, $name) = connection(settings => '{"max_records_total": 5, "rate_limit_requests_per_minute": 1000}');
