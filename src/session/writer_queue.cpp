@@ -22,8 +22,10 @@ namespace pgsync::session {
 
 namespace {
 
-// An entry that could not be written now (someone has locked its row) is left alone for so long.
+// An entry that could not be written now (someone has locked its row) is left alone for so long,
+// and for longer each time, unless somebody waits for it.
 constexpr int64 kLaterMs = 1000;
+constexpr int64 kLongestLaterMs = 30000;
 constexpr int64 kNoConnection = -1;
 
 enum class SlotState { kFree, kReady, kTaken, kAnswered };
@@ -34,6 +36,7 @@ struct QueueSlot {
   uint64 number;      // the order in which they came
   Oid database;
   TimestampTz not_before;
+  int postponed;   // how often it was
   Latch* waiting;  // in shared memory: of who waits for the answer; null: nobody, any more
   int64 granted;
   QueueEntry entry;
@@ -60,6 +63,19 @@ void free_slot(QueueSlot& slot) {
   header->in_use--;
 }
 
+// A new entry waits with those of its connection that were postponed: the row is locked, and the
+// order is kept. Under the exclusive lock.
+void queue_behind(QueueSlot& slot, const char* connection) {
+  for (int i = 0; i < slot_count && connection[0] != '\0'; i++) {
+    const QueueSlot& other = slots[i];
+    if (other.state == SlotState::kReady && other.postponed > slot.postponed &&
+        other.database == slot.database && strcmp(other.entry.connection, connection) == 0) {
+      slot.not_before = other.not_before;
+      slot.postponed = other.postponed;
+    }
+  }
+}
+
 // Under the exclusive lock. -1: no room.
 int add_slot(Oid database, const QueueEntry& entry, Latch* waiting) {
   if (header->in_use >= slot_count) return -1;
@@ -72,6 +88,8 @@ int add_slot(Oid database, const QueueEntry& entry, Latch* waiting) {
     slot.number = ++header->last_number;
     slot.database = database;
     slot.not_before = GetCurrentTimestamp();
+    slot.postponed = 0;
+    if (waiting == nullptr) queue_behind(slot, entry.connection);
     slot.waiting = waiting;
     slot.granted = 0;
     memcpy(&slot.entry, &entry, sizeof(entry));
@@ -83,7 +101,8 @@ int add_slot(Oid database, const QueueEntry& entry, Latch* waiting) {
 
 // Further ahead it can only be if the clock was set back.
 bool is_due(const QueueSlot& slot, TimestampTz now) {
-  return slot.not_before <= now || slot.not_before > TimestampTzPlusMilliseconds(now, kLaterMs);
+  return slot.not_before <= now ||
+         slot.not_before > TimestampTzPlusMilliseconds(now, kLongestLaterMs);
 }
 
 bool can_write() {
@@ -112,6 +131,7 @@ void turn_into_return(QueueSlot& slot, int64 count) {
   slot.entry.rows = count;
   slot.state = SlotState::kReady;
   slot.waiting = nullptr;
+  slot.postponed = 0;
   slot.not_before = GetCurrentTimestamp();
 }
 
@@ -198,7 +218,11 @@ void settle(const TakenEntry& done) {
   QueueSlot& slot = slots[done.slot];
   if (done.fate == EntryFate::kLater) {
     slot.state = SlotState::kReady;
-    slot.not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLaterMs);
+    const int64 wait = slot.waiting != nullptr
+                           ? kLaterMs
+                           : std::min(kLaterMs << std::min(slot.postponed, 10), kLongestLaterMs);
+    slot.postponed++;
+    slot.not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait);
     if (is_question(slot.entry) && slot.waiting == nullptr) free_slot(slot);
   } else if (!is_question(slot.entry)) {
     free_slot(slot);

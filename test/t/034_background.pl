@@ -49,6 +49,34 @@ eval { finished($holder) };
 wait_for(sub { sql(q(SELECT status FROM sync_connections WHERE name = 'held')) eq 'expired' }, 'what was locked expires');
 is(sql(q(SELECT status FROM sync_connections WHERE name = 'held')), 'expired', 'afterwards it expires');
 
+# What cannot be written to the history's connection is tried again, less and less often, and in
+# order. What a peer waits for is not held up by that.
+{
+	sql('CREATE ROLE lender; GRANT SELECT ON t TO lender');
+	my $token = sql(q(SET client_min_messages = error; SELECT token FROM sync_create_connection('lent', 'sender', 'http://localhost:3', run_as => 'lender')));
+	sql(q(SELECT sync_approve_connection('lent'); DELETE FROM sync_notices));
+	my $reader = background($b, "SELECT sync_connect('" . sync_url($a) . "/postgres', token => '$token') AS c \\gset\nSELECT pg_sleep(3);\nSELECT count(*) FROM sync_remote_fetch(:c, 't', 10);\nSELECT pg_sleep(4);\nSELECT count(*) FROM sync_remote_fetch(:c, 't', 20);\n");
+	wait_for(sub { sql('SELECT count(*) FROM sync_peers()') eq '1' }, 'a peer has connected');
+	my $holder = background($a, "BEGIN; SELECT FROM sync_connections WHERE name = 'lent' FOR UPDATE; SELECT pg_sleep(120), 'holds';");
+	my $holds = sub { sql(q(SELECT pid FROM pg_stat_activity WHERE query LIKE '%holds%' AND wait_event = 'PgSleep')) };
+	wait_for(sub { $holds->() ne '' }, 'a lock');
+	$a->append_conf('postgresql.conf', 'log_min_messages = debug1');
+	$a->reload;
+	my $offset = -s $a->logfile;
+	like(finished($reader), qr/1\n.*1\n\z/s, 'the peer has its rows');
+	usleep(11_000_000);
+	my $starts = () = substr(slurp_file($a->logfile), $offset) =~ /starting background worker process "sync writer"/g;
+	cmp_ok($starts, '>=', 2, "writers try again ($starts)");
+	cmp_ok($starts, '<=', 7, 'but not every second');
+	is(sql(q(SELECT count(*) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = 'lent')), '0', 'in vain');
+	sql('SELECT pg_terminate_backend(' . $holds->() . ')');
+	eval { finished($holder) };
+	wait_for(sub { sql(q(SELECT string_agg(records_requested::text, ',' ORDER BY t.inserted_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = 'lent')) eq '10,20' }, 'then it is written');
+	is(sql(q(SELECT string_agg(records_requested::text, ',' ORDER BY t.inserted_at, started_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = 'lent')), '10,20', 'in order');
+	$a->append_conf('postgresql.conf', 'log_min_messages = warning');
+	$a->reload;
+}
+
 # A job that cannot be read fails, and the next one runs.
 my $bad = sql(q(INSERT INTO sync_transfers (direction, table_name, job, run_as, next_attempt_at) VALUES ('receive', 'x', '{}', current_user, now() - interval '1 h') RETURNING uuid));
 $job = sql(q(SELECT sync_transfer_async('good', tables => '{t}')));
