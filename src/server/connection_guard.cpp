@@ -50,6 +50,12 @@ std::string NewUuid() {
   return pg::CatalogQuery("SELECT gen_random_uuid()")[0].Text(0);
 }
 
+// What could not be queued, or was never answered, is found by who looks for it.
+void look_for_the_rest() noexcept {
+  session::advance_due(MyDatabaseId,
+                       TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAfterMs));
+}
+
 }  // namespace
 
 RequestOrigin RequestOrigin::Of(const net::HttpRequest& request, const core::IpAddress& socket) {
@@ -200,17 +206,14 @@ void ConnectionGuard::GiveApprovalsUp() {
     if (!approved.used) NoteUnused(approved);
   }
   approved_.clear();
+  if (took_approvals_) pg::Call([] { look_for_the_rest(); });
 }
 
 void ConnectionGuard::fail_approvals() noexcept {
   for (const auto& [table, approved] : approved_) {
     if (!approved.used) (void)note_unused(approved, "the server ended the connection");
   }
-  // What could not be queued, or was never answered, is found by who looks for it.
-  if (took_approvals_) {
-    session::advance_due(MyDatabaseId,
-                         TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAfterMs));
-  }
+  if (took_approvals_) look_for_the_rest();
 }
 
 void fail_open_approvals() noexcept {
