@@ -324,16 +324,16 @@ CREATE FUNCTION @extschema@.sync_transfer_async(connection text, tables text[] D
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
         verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
-        retries int DEFAULT 0, parents boolean DEFAULT false)
+        match text DEFAULT 'key', retries int DEFAULT 0, parents boolean DEFAULT false)
     RETURNS uuid
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer_async';
-COMMENT ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) IS 'Has a worker transfer tables over a receiver connection once this transaction has committed';
+COMMENT ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int, boolean) IS 'Has a worker transfer tables over a receiver connection once this transaction has committed';
 
 CREATE FUNCTION @extschema@.sync_cancel_transfer(transfer uuid) RETURNS void
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_cancel_transfer';
 COMMENT ON FUNCTION @extschema@.sync_cancel_transfer(uuid) IS 'Cancels a job that waits or runs, or a transfer that waits for approval';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer_async(text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sync_cancel_transfer(uuid) FROM PUBLIC;
 
 -- ------------------------------------------------------------------------------------------------
@@ -346,10 +346,10 @@ CREATE FUNCTION @extschema@.sync_transfer(client int, table_name text, local_tab
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
         verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
-        retries int DEFAULT 0)
+        match text DEFAULT 'key', retries int DEFAULT 0)
     RETURNS @extschema@.sync_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer';
-COMMENT ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int) IS 'Transfers a table of the peer into a table of this database';
+COMMENT ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int) IS 'Transfers a table of the peer into a table of this database';
 
 CREATE FUNCTION @extschema@.sync_transfer_all(client int, tables text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
         strategies jsonb DEFAULT NULL,
@@ -357,10 +357,10 @@ CREATE FUNCTION @extschema@.sync_transfer_all(client int, tables text[] DEFAULT 
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
         verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
-        retries int DEFAULT 0, parents boolean DEFAULT false)
+        match text DEFAULT 'key', retries int DEFAULT 0, parents boolean DEFAULT false)
     RETURNS SETOF @extschema@.sync_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_transfer_all';
-COMMENT ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) IS 'Transfers tables of the peer, in the order of their foreign keys';
+COMMENT ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int, boolean) IS 'Transfers tables of the peer, in the order of their foreign keys';
 
 CREATE FUNCTION @extschema@.sync_pull(url text, code text DEFAULT NULL, token text DEFAULT NULL,
         tables text[] DEFAULT NULL, exclude text[] DEFAULT NULL,
@@ -368,14 +368,14 @@ CREATE FUNCTION @extschema@.sync_pull(url text, code text DEFAULT NULL, token te
         mode text DEFAULT 'auto', triggers text DEFAULT 'fire', sequences text DEFAULT 'advance',
         dry_run boolean DEFAULT false, max_errors bigint DEFAULT 0, max_deletes bigint DEFAULT NULL,
         verify boolean DEFAULT false, drop_extra_columns boolean DEFAULT false, max_rate bigint DEFAULT NULL,
-        retries int DEFAULT 0, parents boolean DEFAULT false)
+        match text DEFAULT 'key', retries int DEFAULT 0, parents boolean DEFAULT false)
     RETURNS SETOF @extschema@.sync_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgsync_pull';
-COMMENT ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) IS 'Connects, transfers and disconnects in one call';
+COMMENT ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int, boolean) IS 'Connects, transfers and disconnects in one call';
 
-REVOKE ALL ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, int, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer(int, text, text, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_transfer_all(int, text[], text[], jsonb, text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sync_pull(text, text, text, text[], text[], text, boolean, int, text, text, text, boolean, bigint, bigint, boolean, boolean, bigint, text, int, boolean) FROM PUBLIC;
 
 -- What was granted on the old ones stays granted, by the same grantors. GRANT makes the dependencies
 -- on roles; but the superuser who runs this grants as the owner, and what a script grants is taken

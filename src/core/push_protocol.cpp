@@ -50,6 +50,9 @@ std::string PushRequest::ToJson() const {
 PushRequest PushRequest::FromJson(const JsonObject& json) {
   PushRequest request;
   request.options = TransferWords::Read(json.Object("options"));
+  if (request.options.match != "key") {
+    throw Error(sqlstate::kFeatureNotSupported, "a push cannot match rows by other columns");
+  }
   for (const JsonObject& table : json.Objects("tables")) {
     request.tables.push_back(
         {table.String("name"), table.String("target"), OpenedTable::Read(table.Object("opened"))});

@@ -11,7 +11,7 @@ constexpr const char* kKeys[] = {"strategy",    "strategies", "create_missing_ta
                                  "batch_size",  "mode",       "triggers",
                                  "sequences",   "dry_run",    "max_errors",
                                  "max_deletes", "verify",     "drop_extra_columns",
-                                 "max_rate",    "retries"};
+                                 "max_rate",    "match",      "retries"};
 }
 
 void TransferWords::Write(JsonWriter& json) const {
@@ -24,6 +24,7 @@ void TransferWords::Write(JsonWriter& json) const {
   json.OptionalField("max_errors", max_errors).OptionalField("max_deletes", max_deletes);
   json.Field("verify", verify).Field("drop_extra_columns", drop_extra_columns);
   json.OptionalField("max_rate", max_rate);
+  if (match != "key") json.Field("match", match);
   if (retries != 0) json.Field("retries", retries);
   json.EndObject();
 }
@@ -57,6 +58,7 @@ TransferWords TransferWords::Read(const JsonObject& json) {
   words.verify = json.BoolOr("verify", false);
   words.drop_extra_columns = json.BoolOr("drop_extra_columns", false);
   words.max_rate = json.OptionalInt("max_rate");
+  words.match = json.StringOr("match", words.match);
   words.retries = json.IntOr("retries", 0);
   return words;
 }

@@ -25,7 +25,8 @@ struct TransferWords {
   bool verify = false;
   bool drop_extra_columns = false;
   std::optional<int64_t> max_rate;
-  int64_t retries = 0;  ///< since 1.1
+  std::string match = "key";  ///< since 1.1, not of a push
+  int64_t retries = 0;        ///< since 1.1
 
   /// What 1.0 does not know is written only where it is asked for.
   void Write(JsonWriter& json) const;

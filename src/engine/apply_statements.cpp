@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "engine/batch_sink.h"
 #include "engine/row_sql.h"
 
 namespace pgsync::engine {
@@ -17,7 +18,11 @@ class Builder {
  public:
   Builder(const catalog::Table& target, const std::vector<size_t>& columns,
           const StatementOptions& options)
-      : target_(target), columns_(columns), options_(options), strategy_(options.strategy) {
+      : target_(target),
+        columns_(columns),
+        batch_{columns, options.carried},
+        options_(options),
+        strategy_(options.strategy) {
     // A key can be matched only where all of it has come.
     key_ = MatchKey(target, strategy_);
     if (key_ != nullptr) {
@@ -76,16 +81,11 @@ class Builder {
   }
 
  private:
-  bool Has(size_t position) const {
-    return std::find(columns_.begin(), columns_.end(), position) != columns_.end();
-  }
+  bool Has(size_t position) const { return batch_.Has(position); }
   static bool IsIn(const std::vector<size_t>& positions, size_t position) {
     return std::find(positions.begin(), positions.end(), position) != positions.end();
   }
-  std::string Incoming(size_t position) const {
-    const auto found = std::find(columns_.begin(), columns_.end(), position);
-    return Cat("s.c", found - columns_.begin());
-  }
+  std::string Incoming(size_t position) const { return batch_.Value(position); }
   std::string Name(size_t position) const {
     return QuoteIdentifier(target_.columns[position].name);
   }
@@ -213,9 +213,11 @@ class Builder {
   std::string Touched() const {
     std::string values = "s.n";
     for (size_t position : target_.row_key->columns)
+      values += Cat(", ", batch_.Came(position));
+    for (size_t position : target_.row_key->columns)
       values += Cat(", ", Incoming(position));
     for (size_t position : options_.late)
-      values += Cat(", ", Incoming(position));
+      values += Cat(", ", batch_.Came(position));
     const bool only_new = strategy_ == Strategy::kSkip || strategy_ == Strategy::kAppend;
     return Cat("SELECT ", values, " FROM ", only_new ? NewRows() : source_, " ORDER BY s.n");
   }
@@ -236,6 +238,7 @@ class Builder {
 
   const catalog::Table& target_;
   const std::vector<size_t>& columns_;
+  const BatchColumns batch_;
   const StatementOptions& options_;
   Strategy strategy_;
   const catalog::Key* key_;  // null: no row can exist already

@@ -15,6 +15,8 @@ inline constexpr char kIncomingRelation[] = "pgsync_incoming";
 
 struct StatementOptions {
   Strategy strategy = Strategy::kSkip;
+  /// What rows have behind their columns, see BatchColumns.
+  std::vector<size_t> carried;
   /// A batch may hold several rows with the same key, of which the last counts.
   bool may_repeat_keys = false;
   /// Columns that are left null in new rows and untouched in existing ones, see LateRows.
@@ -42,7 +44,8 @@ struct ApplyStatements {
   /// nothing is ever updated.
   std::string replace;
   /// Where columns are late or keys are returned: of the rows that the first two may write, "n",
-  /// the columns of the row key, the late columns, in the order of "n".
+  /// the columns of the row key as they came and as they are written, the late columns as they
+  /// came, in the order of "n".
   std::string touched;
   // What the first two would do, and have done:
   std::string count_new;      ///< how many rows do not exist

@@ -14,8 +14,6 @@ namespace pgsync::engine {
 
 namespace {
 
-// How large a batch may become before it spills to a file, in kB. One row may be larger.
-constexpr int kBatchMemory = 16 * 1024;
 // How often a row is tried again whose key turned up in the table between two statements.
 constexpr int kRounds = 3;
 
@@ -32,7 +30,8 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
 BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, ApplyStatements statements,
                            RowErrors& errors, ApplyCounts& counts)
-    : target_(target),
+    : StoringSink(kIncomingRelation, target, BatchColumns{columns, options.carried}.All()),
+      target_(target),
       strategy_(options.strategy),
       errors_(errors),
       counts_(counts),
@@ -47,7 +46,6 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
       late_rows_(options.late_rows),
       key_map_(options.key_map),
       failed_rows_(options.failed_rows),
-      incoming_(kIncomingRelation, target, columns, kBatchMemory),
       postponed_(RowStore::Like{incoming_}),
       // Where nothing that is there ever changes, nothing gets out of a row's way.
       may_postpone_(!update_.empty()) {
@@ -57,10 +55,6 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
     deferred_.emplace(std::vector<Oid>{target.oid});
     if (deferred_->empty()) deferred_.reset();
   }
-}
-
-void BatchApplier::put_row(int64 position, Datum* values, bool* nulls) {
-  incoming_.put(position, values, nulls);
 }
 
 // Runs `body` over rows that the statements can see, counts what it neither wrote nor refused nor
@@ -139,19 +133,11 @@ void BatchApplier::note_keys(SPITupleTable* touched, uint64 count, SPITupleTable
   for (uint64 i = 0; i < count; i++) {
     bool is_null;
     const int64 n = DatumGetInt64(SPI_getbinval(touched->vals[i], touched->tupdesc, 1, &is_null));
-    for (int k = 0; k < keys; k++) {
+    for (int k = 0; k < 2 * keys + late; k++)
       values[k] = SPI_getbinval(touched->vals[i], touched->tupdesc, k + 2, &nulls[k]);
-      if (returned != nullptr) {
-        values[keys + k] =
-            SPI_getbinval(returned->vals[i], returned->tupdesc, k + 1, &nulls[keys + k]);
-      } else {
-        values[keys + k] = values[k];
-        nulls[keys + k] = nulls[k];
-      }
-    }
-    for (int k = 0; k < late; k++) {
-      values[2 * keys + k] =
-          SPI_getbinval(touched->vals[i], touched->tupdesc, keys + k + 2, &nulls[2 * keys + k]);
+    for (int k = 0; k < keys && returned != nullptr; k++) {
+      values[keys + k] =
+          SPI_getbinval(returned->vals[i], returned->tupdesc, k + 1, &nulls[keys + k]);
     }
     if (keys_pending_) keys_pending_->put(n, values, nulls);
     if (late_pending_) late_pending_->put(n, values + keys, nulls + keys);

@@ -9,6 +9,7 @@
 
 #include "catalog/table.h"
 #include "engine/apply_statements.h"
+#include "engine/batch_sink.h"
 #include "engine/batch_statement.h"
 #include "engine/constraints.h"
 #include "engine/key_map.h"
@@ -36,39 +37,21 @@ struct ApplyOptions : StatementOptions {
   bool check_deferred = false;
 };
 
-/// Takes incoming rows batch by batch.
-class BatchSink {
+/// Writes the rows; an error of a single one goes to the RowErrors.
+class BatchApplier : public StoringSink {
  public:
-  virtual ~BatchSink() = default;
-  /// Adds a row; `position` grows from row to row and is 1 or more. Copies the values. For leaves.
-  virtual void put_row(int64 position, Datum* values, bool* nulls) = 0;
-  virtual int64 pending() const = 0;
-  /// Does what is to be done with what was put and empties the batch. Raises what ends the call.
-  virtual void Apply() = 0;
-  /// After the last Apply(): deals with rows that were put aside.
-  virtual void Settle() {}
-  /// How many there are.
-  virtual int64 postponed() const { return 0; }
-};
-
-/// Writes them; an error of a single row goes to the RowErrors.
-class BatchApplier : public BatchSink {
- public:
-  /// For rows with these columns (positions in target.columns), in this order. Errors are put into
-  /// `errors`, counts added to `counts`; all must outlive the object.
+  /// For rows with these columns (positions in target.columns), in this order, and then those of
+  /// options.carried. Errors are put into `errors`, counts added to `counts`; all must outlive the
+  /// object.
   BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                const ApplyOptions& options, RowErrors& errors, ApplyCounts& counts);
   BatchApplier(const BatchApplier&) = delete;
   BatchApplier& operator=(const BatchApplier&) = delete;
 
-  void put_row(int64 position, Datum* values, bool* nulls) override;
-  int64 pending() const override { return incoming_.rows(); }
   void Apply() override;
   /// Rows that collide with a unique value of another row are put aside by Apply(): that row may
   /// itself be about to change.
   void Settle() override;
-  /// The batch, for who fills it by another way than put_row().
-  RowStore& incoming() { return incoming_; }
   int64 postponed() const override { return postponed_.rows(); }
 
  private:
@@ -102,7 +85,6 @@ class BatchApplier : public BatchSink {
   // What is to be noted of the rows that are being written.
   std::optional<RowStore> late_pending_, keys_pending_;
   std::optional<std::vector<std::string>> key_indexes_;
-  RowStore incoming_;
   RowStore postponed_;         // put aside for Settle()
   RowStore* shown_ = nullptr;  // what is registered
   bool may_postpone_;

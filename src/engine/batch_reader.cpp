@@ -5,8 +5,6 @@
 namespace pgsync::engine {
 
 namespace {
-// In kB, as for the batches that are written.
-constexpr int kBatchMemory = 16 * 1024;
 // As many rows as an error message should list.
 constexpr size_t kListed = 5;
 
@@ -17,16 +15,14 @@ StatementOptions Overwriting() {
 }
 }  // namespace
 
-BatchReader::BatchReader(const catalog::Table& target, const std::vector<size_t>& columns)
-    : incoming_(kIncomingRelation, target, columns, kBatchMemory) {}
-
 BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, ApplyCounts& counts)
-    : BatchCounter(target, columns, BuildApplyStatements(target, columns, options), counts) {}
+    : BatchCounter(target, BatchColumns{columns, options.carried}.All(),
+                   BuildApplyStatements(target, columns, options), counts) {}
 
 BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                            ApplyStatements statements, ApplyCounts& counts)
-    : BatchReader(target, columns),
+    : StoringSink(kIncomingRelation, target, columns),
       counts_(counts),
       count_new_(std::move(statements.count_new)),
       count_changed_(std::move(statements.count_changed)) {}
@@ -52,7 +48,7 @@ BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<siz
 
 BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<size_t>& columns,
                              ApplyStatements statements, Unequal& unequal)
-    : BatchReader(target, columns),
+    : StoringSink(kIncomingRelation, target, columns),
       unequal_(unequal),
       count_unequal_(std::move(statements.count_unequal)),
       unequal_keys_(std::move(statements.unequal_keys)) {}

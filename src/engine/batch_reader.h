@@ -6,27 +6,13 @@
 #include "catalog/table.h"
 #include "engine/apply_statements.h"
 #include "engine/batch_applier.h"
+#include "engine/batch_sink.h"
 #include "engine/batch_statement.h"
-#include "engine/row_store.h"
 
 namespace pgsync::engine {
 
-/// What they have in common: the batch.
-class BatchReader : public BatchSink {
- public:
-  void put_row(int64 position, Datum* values, bool* nulls) override {
-    incoming_.put(position, values, nulls);
-  }
-  int64 pending() const override { return incoming_.rows(); }
-
- protected:
-  BatchReader(const catalog::Table& target, const std::vector<size_t>& columns);
-
-  RowStore incoming_;
-};
-
 /// Adds up what a BatchApplier would do, if no trigger and no constraint stepped in.
-class BatchCounter : public BatchReader {
+class BatchCounter : public StoringSink {
  public:
   BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                const ApplyOptions& options, ApplyCounts& counts);
@@ -48,7 +34,7 @@ struct Unequal {
 };
 
 /// Finds them.
-class BatchVerifier : public BatchReader {
+class BatchVerifier : public StoringSink {
  public:
   BatchVerifier(const catalog::Table& target, const std::vector<size_t>& columns, Unequal& unequal);
 

@@ -1,6 +1,6 @@
 #include "engine/failed_rows.h"
 
-#include "engine/key_translator.h"
+#include "engine/batch_path.h"
 #include "engine/stream_load.h"
 
 namespace pgsync::engine {
@@ -10,11 +10,11 @@ namespace {
 // What is kept of a table in memory, in kB, before it goes to a file; twice.
 constexpr int kKeptMemory = 1024;
 
-// Hands rows to a sink, whose batch is `incoming`, in batches as when they came.
-void Feed(RowStore& rows, const LoadRequest& request, RowStore& incoming, BatchSink& sink) {
+// Hands rows to a sink, in batches as when they came.
+void Feed(RowStore& rows, const LoadRequest& request, StoringSink& sink) {
   rows.GoToEnd();
-  while (rows.CopyBackwards(incoming, request.batch_rows, kBatchBytes)) {
-    const int64 count = incoming.rows();
+  while (rows.CopyBackwards(sink.incoming(), request.batch_rows, kBatchBytes)) {
+    const int64 count = sink.pending();
     sink.Apply();
     if (request.progress) request.progress(count, 0);
   }
@@ -22,14 +22,15 @@ void Feed(RowStore& rows, const LoadRequest& request, RowStore& incoming, BatchS
 
 }  // namespace
 
-FailedRows::FailedRows(const catalog::Table& target, const std::vector<size_t>& columns)
+FailedRows::FailedRows(const catalog::Table& target, const BatchColumns& columns)
     : target_(target), columns_(columns) {
   Empty();
 }
 
 void FailedRows::Empty() {
-  unwritten_ = std::make_unique<RowStore>(kIncomingRelation, target_, columns_, kKeptMemory);
-  untranslated_ = std::make_unique<RowStore>(kIncomingRelation, target_, columns_, kKeptMemory);
+  unwritten_ = std::make_unique<RowStore>(kIncomingRelation, target_, columns_.All(), kKeptMemory);
+  untranslated_ =
+      std::make_unique<RowStore>(kIncomingRelation, target_, columns_.columns, kKeptMemory);
   errors_ = RowErrors(std::nullopt);
 }
 
@@ -37,13 +38,10 @@ void FailedRows::TryAgain(const LoadRequest& request, ApplyCounts& counts) {
   const std::unique_ptr<RowStore> unwritten = std::move(unwritten_);
   const std::unique_ptr<RowStore> untranslated = std::move(untranslated_);
   Empty();
-  BatchApplier applier(target_, columns_, ApplyOptionsOf(request), errors_, counts);
-  if (untranslated->rows() > 0) {
-    KeyTranslator translator(target_, columns_, request.translations, applier, errors_,
-                             untranslated_.get());
-    Feed(*untranslated, request, translator.incoming(), translator);
-  }
-  Feed(*unwritten, request, applier.incoming(), applier);
+  BatchApplier applier(target_, columns_.columns, ApplyOptionsOf(request), errors_, counts);
+  BatchPath path(request, applier, counts, {&errors_, untranslated_.get()});
+  Feed(*untranslated, request, path.first());
+  Feed(*unwritten, request, path.translated());
   if (applier.postponed() > 0 && request.before_settling) request.before_settling();
   applier.Settle();
   unwritten->Clear();

@@ -14,12 +14,12 @@ struct LoadRequest;
 
 class FailedRows {
  public:
-  /// For rows with these columns (positions in target.columns).
-  FailedRows(const catalog::Table& target, const std::vector<size_t>& columns);
+  /// For rows with these columns.
+  FailedRows(const catalog::Table& target, const BatchColumns& columns);
   FailedRows(const FailedRows&) = delete;
   FailedRows& operator=(const FailedRows&) = delete;
 
-  /// Those whose write failed, with the values that were to be written.
+  /// Those whose write failed, with the values that were to be written, and what is carried.
   RowStore& unwritten() { return *unwritten_; }
   /// Those whose foreign keys could not be given new values, as they came.
   RowStore& untranslated() { return *untranslated_; }
@@ -37,7 +37,7 @@ class FailedRows {
   void Empty();
 
   const catalog::Table& target_;
-  const std::vector<size_t> columns_;
+  const BatchColumns columns_;
   std::unique_ptr<RowStore> unwritten_, untranslated_;
   RowErrors errors_{std::nullopt};
 };

@@ -1,10 +1,12 @@
 #include "engine/key_translator.h"
 
-#include <algorithm>
-
 #include "core/text.h"
 #include "engine/row_sql.h"
 #include "pg/query.h"
+
+extern "C" {
+#include "executor/spi.h"
+}
 
 namespace pgsync::engine {
 
@@ -12,46 +14,57 @@ using core::Cat;
 
 namespace {
 constexpr char kRawRelation[] = "pgsync_raw";
-constexpr int kRawMemory = 16 * 1024;  // kB
 }  // namespace
 
-KeyTranslator::KeyTranslator(const catalog::Table& target, const std::vector<size_t>& columns,
-                             std::vector<const KeyTranslation*> translations, BatchApplier& applier,
-                             RowErrors& errors, RowStore* refused)
-    : target_(target),
+KeyTranslator::KeyTranslator(const catalog::Table& target, const BatchColumns& columns, Rows rows,
+                             std::vector<const KeyTranslation*> translations, StoringSink& next,
+                             Incomplete incomplete)
+    : StoringSink(kRawRelation, target,
+                  rows == Rows::kWithCarried ? columns.All() : columns.columns),
+      target_(target),
       columns_(columns),
+      taken_(columns),
       translations_(std::move(translations)),
-      applier_(applier),
-      errors_(errors),
-      refused_(refused),
-      raw_(kRawRelation, target, columns, kRawMemory) {}
-
-void KeyTranslator::Apply() {
-  if (raw_.rows() == 0) return;
-  const TranslationJoins translated(translations_, [&](size_t position) {
-    const auto found = std::find(columns_.begin(), columns_.end(), position);
-    return Cat("s.c", found - columns_.begin());
-  });
-  std::string values;
-  for (size_t i = 0; i < columns_.size(); i++) {
-    const std::string value = translated.Value(target_, columns_[i]);
-    values += value.empty() ? Cat(", s.c", i) : Cat(", ", value);
-  }
-  pg::WithSpi([&] {
-    raw_.Register();
-    translated.Register();
-    RefuseIncomplete(translated);
-    RowStore rows(RowStore::Like{applier_.incoming()});
-    rows.Fill(Cat("SELECT s.n", values, " FROM ", kRawRelation, " AS s", translated.joins(),
-                  " WHERE ", translated.complete(), " ORDER BY s.n"));
-    applier_.incoming().Take(rows);
-  });
-  raw_.Clear();
-  applier_.Apply();
+      next_(next),
+      incomplete_(incomplete) {
+  if (rows == Rows::kAsTheyCame) taken_.carried.clear();
 }
 
-void KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
-  const std::string key = target_.row_key ? KeyAsJson(target_, columns_) : "NULL";
+void KeyTranslator::Apply() {
+  if (pending() == 0) return;
+  const TranslationJoins translated(translations_,
+                                    [&](size_t position) { return taken_.Came(position); });
+  std::string values;
+  for (size_t position : columns_.columns)
+    values += Cat(", ", translated.Value(target_, position, taken_.Value(position)));
+  for (size_t position : columns_.carried)
+    values += Cat(", ", taken_.Came(position));
+  const bool refuse = incomplete_.errors != nullptr;
+  pg::WithSpi([&] {
+    incoming_.Register();
+    translated.Register();
+    const int64 expected = pending() - (refuse ? RefuseIncomplete(translated) : 0);
+    RowStore rows(RowStore::Like{next_.incoming()});
+    // A key that comes twice, though the peer has called it unique, must not multiply rows. The
+    // planner is not to know of the limit: it would have the maps read for each row.
+    rows.Fill(Cat("WITH s AS MATERIALIZED (SELECT s.n", values, " FROM ", kRawRelation, " AS s",
+                  translated.joins(), " WHERE ", refuse ? translated.complete() : "true",
+                  ") SELECT * FROM (SELECT * FROM s LIMIT ", expected + 1, ") AS s ORDER BY s.n"));
+    if (rows.rows() > expected) {
+      throw core::Error(core::sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+          .WithDetail(Cat("A table that table \"", target_.name.ForMessage(),
+                          "\" refers to has two rows with one key."));
+    }
+    next_.incoming().Take(rows);
+  });
+  incoming_.Clear();
+  next_.Apply();
+}
+
+// Returns how many rows these are.
+int64 KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
+  if (translated.complete() == "true") return 0;
+  const std::string key = target_.row_key ? KeyAsJson(target_, columns_.columns) : "NULL";
   const uint64 count = pg::SpiExecute(Cat("SELECT s.n, ", translated.FirstMissing(), ", ", key,
                                           " FROM ", kRawRelation, " AS s", translated.joins(),
                                           " WHERE NOT (", translated.complete(), ") ORDER BY s.n"));
@@ -77,13 +90,15 @@ void KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
     error.message = Cat("the row refers to a row that has not arrived in table \"",
                         missing.map->target().name.ForMessage(), "\"");
     error.constraint = missing.rule.name;
-    errors_.Add(std::move(error));
+    incomplete_.errors->Add(std::move(error));
   }
-  if (refused_ == nullptr || count == 0) return;
-  RowStore incomplete(RowStore::Like{raw_});
-  incomplete.Fill(Cat("SELECT s.* FROM ", kRawRelation, " AS s", translated.joins(), " WHERE NOT (",
-                      translated.complete(), ") ORDER BY s.n"));
-  refused_->Take(incomplete);
+  if (incomplete_.kept != nullptr && count > 0) {
+    RowStore kept(RowStore::Like{incoming_});
+    kept.Fill(Cat("SELECT DISTINCT ON (s.n) s.* FROM ", kRawRelation, " AS s", translated.joins(),
+                  " WHERE NOT (", translated.complete(), ") ORDER BY s.n"));
+    incomplete_.kept->Take(kept);
+  }
+  return static_cast<int64>(count);
 }
 
 }  // namespace pgsync::engine

@@ -3,39 +3,41 @@
 
 #include <vector>
 
-#include "engine/batch_applier.h"
+#include "engine/batch_sink.h"
 #include "engine/key_map.h"
+#include "engine/row_errors.h"
 
 namespace pgsync::engine {
 
-class KeyTranslator : public BatchSink {
+class KeyTranslator : public StoringSink {
  public:
-  /// `applier` takes rows with these columns. Rows that refer to what has not arrived are errors,
-  /// and kept where there is a place for them.
-  KeyTranslator(const catalog::Table& target, const std::vector<size_t>& columns,
-                std::vector<const KeyTranslation*> translations, BatchApplier& applier,
-                RowErrors& errors, RowStore* refused = nullptr);
+  enum class Rows {
+    kAsTheyCame,   ///< without what is carried
+    kWithCarried,  ///< another translator has put that behind their columns
+  };
+  /// What becomes of rows that refer to what has not arrived.
+  struct Incomplete {
+    RowErrors* errors = nullptr;  ///< they are errors; null: such a value becomes null
+    RowStore* kept = nullptr;     ///< where they are kept then; null: nowhere
+  };
+  /// `next` takes rows with these columns.
+  KeyTranslator(const catalog::Table& target, const BatchColumns& columns, Rows rows,
+                std::vector<const KeyTranslation*> translations, StoringSink& next,
+                Incomplete incomplete);
 
-  void put_row(int64 position, Datum* values, bool* nulls) override {
-    raw_.put(position, values, nulls);
-  }
-  int64 pending() const override { return raw_.rows(); }
   void Apply() override;
-  void Settle() override { applier_.Settle(); }
-  int64 postponed() const override { return applier_.postponed(); }
-  /// The batch, for who fills it by another way than put_row().
-  RowStore& incoming() { return raw_; }
+  void Settle() override { next_.Settle(); }
+  int64 postponed() const override { return next_.postponed(); }
 
  private:
-  void RefuseIncomplete(const TranslationJoins& translated);
+  int64 RefuseIncomplete(const TranslationJoins& translated);
 
   const catalog::Table& target_;
-  const std::vector<size_t>& columns_;
+  const BatchColumns& columns_;
+  BatchColumns taken_;  // what the rows that come have
   std::vector<const KeyTranslation*> translations_;
-  BatchApplier& applier_;
-  RowErrors& errors_;
-  RowStore* refused_;
-  RowStore raw_;
+  StoringSink& next_;
+  Incomplete incomplete_;
 };
 
 }  // namespace pgsync::engine

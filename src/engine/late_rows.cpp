@@ -42,8 +42,7 @@ void LateRows::FillIn(Strategy strategy, const std::vector<const KeyTranslation*
   std::vector<std::string> sets, local, values;
   for (size_t position : columns_) {
     const std::string name = QuoteIdentifier(target_.columns[position].name);
-    std::string value = translated.Value(target_, position);
-    if (value.empty()) value = came(position);
+    std::string value = translated.Value(target_, position, came(position));
     if (strategy == Strategy::kMerge) value = Cat("COALESCE(", value, ", t.", name, ")");
     sets.push_back(Cat(name, " = ", value));
     local.push_back(Cat("t.", name));

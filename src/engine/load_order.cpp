@@ -57,6 +57,8 @@ LoadOrder::LoadOrder(const std::vector<OrderedTable>& tables, const LoadOrderOpt
   FindEdges(options.unchecked);
   for (const Edge* edge : CyclicEdges())
     in_cycle_[edge->from] = in_cycle_[edge->to] = true;
+  TryEach([&](const Edge& edge) { return edge.follows_found && FillInLater(edge); });
+  if (options.unchecked) TryEach([&](const Edge& edge) { return edge.follows_found; });
   TryEach([&](const Edge& edge) { return Defer(edge); });
   if (!options.online) TryEach([&](const Edge& edge) { return MakeDeferrable(edge, false); });
   TryEach([&](const Edge& edge) { return FillInLater(edge); });
@@ -84,15 +86,15 @@ void LoadOrder::FindEdges(bool unchecked) {
                           return referenced.IsPrimaryKeyColumn(referenced.PositionOf(column));
                         });
         // A key that nothing checks asks for no order, but keeping to it does no harm.
-        Edge edge{i, j, &key, by_new_keys};
-        edge.resolved = unchecked && !by_new_keys && i == j;
+        Edge edge{i, j, &key, by_new_keys, tables_[j].found_keys && !by_new_keys};
+        edge.resolved = unchecked && !by_new_keys && !edge.follows_found && i == j;
         edges_.push_back(edge);
       }
     }
   }
   if (!unchecked) return;
   for (Edge* edge : CyclicEdges())
-    edge->resolved = edge->resolved || !edge->needs_new_keys;
+    edge->resolved = edge->resolved || !(edge->needs_new_keys || edge->follows_found);
 }
 
 std::vector<std::vector<size_t>> LoadOrder::Groups() const {
@@ -177,8 +179,8 @@ bool LoadOrder::FillInLater(const Edge& edge) {
       nullable.push_back(position);
   }
   if (nullable.empty()) return false;
-  if (edge.needs_new_keys && nullable.size() < edge.key->columns.size()) return false;
-  if (edge.key->match_full && nullable.size() < edge.key->columns.size()) return false;
+  const bool whole = edge.needs_new_keys || edge.follows_found || edge.key->match_full;
+  if (whole && nullable.size() < edge.key->columns.size()) return false;
   std::vector<size_t>& late = late_[edge.from];
   for (size_t position : nullable) {
     if (std::find(late.begin(), late.end(), position) == late.end()) late.push_back(position);

@@ -16,6 +16,8 @@ struct OrderedTable {
   /// Rows get new keys here (strategy append): what refers to them has to wait for these, and no
   /// deferring of a constraint helps.
   bool new_keys = false;
+  /// Rows may be found here under other keys: what refers to them had better wait for these too.
+  bool found_keys = false;
 };
 
 struct LoadOrderOptions {
@@ -50,6 +52,7 @@ class LoadOrder {
     size_t to;
     const catalog::ForeignKey* key;
     bool needs_new_keys;
+    bool follows_found;
     bool resolved = false;
   };
   void FindEdges(bool unchecked);

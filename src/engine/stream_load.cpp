@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "core/text.h"
+#include "engine/batch_path.h"
 #include "engine/batch_reader.h"
-#include "engine/key_translator.h"
 #include "pg/encoding.h"
 #include "pg/subxact.h"
 #include "rows/decoder.h"
@@ -168,6 +168,7 @@ ApplyOptions ApplyOptionsOf(const LoadRequest& request) {
   options.strategy = request.strategy;
   options.may_repeat_keys = !request.unique_by_key;
   options.kept_keys = request.kept_keys;
+  options.carried = request.carried;
   options.late_rows = request.late_rows;
   options.key_map = request.key_map;
   options.return_keys = request.key_map != nullptr;
@@ -189,19 +190,17 @@ void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, Ap
   FailedRows* const kept = request.failed_rows;
   RowErrors& failures = kept != nullptr ? kept->errors() : errors;
   BatchApplier applier(*request.target, request.columns, ApplyOptionsOf(request), failures, counts);
-  if (request.translations.empty()) {
-    ReadStream(request, feed, errors, applier);
-    return;
-  }
-  KeyTranslator translator(*request.target, request.columns, request.translations, applier,
-                           failures, kept != nullptr ? &kept->untranslated() : nullptr);
-  ReadStream(request, feed, errors, translator);
+  BatchPath path(request, applier, counts,
+                 {&failures, kept != nullptr ? &kept->untranslated() : nullptr});
+  ReadStream(request, feed, errors, path.first());
 }
 
 void CountBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors,
                  ApplyCounts& counts) {
   BatchCounter counter(*request.target, request.columns, ApplyOptionsOf(request), counts);
-  ReadStream(request, feed, errors, counter);
+  // What gets a new key does not get it in a dry run, and nothing here has it yet.
+  BatchPath path(request, counter, counts, {});
+  ReadStream(request, feed, errors, path.first());
 }
 
 void ReadStream(const LoadRequest& request, RowFeed& feed, RowErrors& errors, BatchSink& sink) {

@@ -12,6 +12,7 @@
 #include "engine/batch_applier.h"
 #include "engine/failed_rows.h"
 #include "engine/row_errors.h"
+#include "engine/row_matcher.h"
 #include "engine/strategy.h"
 #include "rows/decoder.h"
 
@@ -47,8 +48,13 @@ struct LoadRequest {
   /// Where rows are kept that fail when they are written, with their errors; null: these count at
   /// once.
   FailedRows* failed_rows = nullptr;
-  /// Of foreign keys whose values change before the rows are written.
-  std::vector<const KeyTranslation*> translations;
+  /// Of foreign keys whose values change before the rows are written: with all values known from
+  /// the start, and with those that are known when rows of the batch have been matched.
+  std::vector<const KeyTranslation*> translations, unsettled;
+  /// Columns that these change.
+  std::vector<size_t> carried;
+  /// Rows that are looked for under other keys; null: none.
+  const RowMatching* matching = nullptr;
   /// Called after each frame with its rows and bytes.
   std::function<void(int64 rows, int64 bytes)> progress;
   /// Called when all rows have come and some were put aside, before these are tried again.

@@ -80,8 +80,10 @@ std::string DeltaRefusal(const Job& job, const LoadRequest& request, const Trans
   if (source.digests() == nullptr) return "the peer offers no comparison";
   if (job.missing) return "it is missing here";
   if (job.strategy == Strategy::kAppend) return "append takes every row";
-  if (job.key_map != nullptr || !job.translations.empty() || !job.late_translations.empty())
+  if (job.new_keys != nullptr || !job.translations.empty() || !job.unsettled.empty() ||
+      !job.late_translations.empty())
     return "keys get new values";
+  if (job.matching != nullptr) return "rows are looked for under other keys";
   if (!job.unresolved.empty()) return "its foreign keys form a cycle";
   const catalog::Key* key = MatchKey(job.local, job.strategy);
   const auto comes = [&](size_t position) {

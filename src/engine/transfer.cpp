@@ -49,6 +49,8 @@ class Transfer {
     FindDoomed();
     for (Job* job : plan_.jobs())
       Measured(*job, [&] { options_.dry_run ? Count(*job) : Load(*job); });
+    if (!options_.dry_run) FillIn();
+    ForgetKeys();
     if (!options_.dry_run) {
       TryFailedRowsAgain();
       FillIn();
@@ -325,7 +327,8 @@ class Transfer {
 
   void Load(Job& job) {
     if (options_.retries > 0)
-      job.failed_rows = std::make_unique<FailedRows>(job.local, job.LocalColumns());
+      job.failed_rows =
+          std::make_unique<FailedRows>(job.local, BatchColumns{job.LocalColumns(), job.carried});
     const LoadRequest request = WriteRequest(job);
     RowErrors& errors = job.errors.emplace(options_.max_errors);
     if (const auto delta = DeltaOf(job, request)) {
@@ -358,7 +361,7 @@ class Transfer {
     }
   }
 
-  // Whether any row was written.
+  // Whether any row was written, or found.
   bool TryFailedRowsOnce() {
     bool written = false;
     for (Job* const next : plan_.jobs()) {
@@ -372,7 +375,9 @@ class Transfer {
         job.failed_rows->TryAgain(WriteRequest(job), job.outcome.counts);
       });
       const ApplyCounts& after = job.outcome.counts;
-      if (after.created == before.created && after.updated == before.updated) continue;
+      if (after.created == before.created && after.updated == before.updated &&
+          after.skipped == before.skipped)
+        continue;
       written = true;
       if (options_.advance_sequences) AdvanceSequences(job.local);
     }
@@ -399,7 +404,8 @@ class Transfer {
     if (options_.online) return "mode is online";
     const int64 rows = job.remote.row_estimate.value_or(kBulkRows);
     if (rows < kBulkRows && job.unresolved.empty()) return "it is small";
-    if (job.key_map != nullptr || !job.translations.empty()) return "keys get new values";
+    if (job.new_keys != nullptr || !job.translations.empty()) return "keys get new values";
+    if (job.matching != nullptr) return "rows are looked for under other keys";
     // Foreign keys are checked as sets at the end, where a row at fault cannot be left out.
     if (!skipped_triggers_ && options_.max_errors != 0 && !job.local.foreign_keys.empty() &&
         !job.in_cycle) {
@@ -441,8 +447,12 @@ class Transfer {
         job->late_rows->FillIn(job->strategy, translations);
       });
     }
+  }
+
+  void ForgetKeys() {
     for (Job* const job : plan_.jobs()) {
-      if (job->key_map != nullptr) job->key_map->rows().Clear();
+      for (const auto& map : job->maps)
+        map->rows().Clear();
     }
   }
 

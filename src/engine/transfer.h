@@ -26,6 +26,10 @@ struct TransferOptions {
   /// Whether tables are compared first, so that only rows move that differ.
   enum class Delta { kNever, kWhereItPays, kWherePossible };
   Delta delta = Delta::kNever;
+  /// How a row of the peer is recognized as one that is here: by its key as the strategy says, by
+  /// other unique columns too, or as PhoenixKit does, which skips it in either case.
+  enum class Match { kKey, kUnique, kPhoenix };
+  Match match = Match::kKey;
   bool advance_sequences = true;
   std::optional<int64> max_errors = 0;
   int64 retries = 0;  ///< how often rows are tried again that failed when they were written

@@ -1,5 +1,7 @@
 #include "engine/transfer_options.h"
 
+#include <algorithm>
+
 #include "core/text.h"
 
 namespace pgsync::engine {
@@ -9,8 +11,36 @@ using core::Error;
 namespace sqlstate = core::sqlstate;
 
 namespace {
+
 constexpr int64 kMostRetries = 10;
+
+TransferOptions::Match MatchOf(const std::string& word) {
+  RequireWord("value for \"match\":", word, {"key", "unique", "phoenix"});
+  if (word == "key") return TransferOptions::Match::kKey;
+  return word == "unique" ? TransferOptions::Match::kUnique : TransferOptions::Match::kPhoenix;
 }
+
+// Where rows may stay here under keys that the peer does not have, a table cannot be equal to the
+// peer's.
+void RequireMatchPossible(const TransferOptions& options, const std::string& match) {
+  if (options.match == TransferOptions::Match::kKey) return;
+  const auto mirrors = [](const auto& entry) { return entry.second == Strategy::kMirror; };
+  if (options.strategy == Strategy::kMirror ||
+      std::any_of(options.strategies.begin(), options.strategies.end(), mirrors)) {
+    throw Error(sqlstate::kInvalidParameter,
+                Cat("strategy \"mirror\" cannot be combined with match \"", match, "\""))
+        .WithDetail("A row that is here under another key would be one too many.")
+        .WithHint("Use match => 'key', or another strategy.");
+  }
+  if (options.verify) {
+    throw Error(sqlstate::kInvalidParameter,
+                Cat("a transfer with match \"", match, "\" cannot be verified"))
+        .WithDetail("It may leave rows that differ from the peer's.")
+        .WithHint("Use match => 'key'.");
+  }
+}
+
+}  // namespace
 
 TransferOptions OptionsOf(const core::TransferWords& words) {
   TransferOptions options;
@@ -50,6 +80,8 @@ TransferOptions OptionsOf(const core::TransferWords& words) {
     throw Error(sqlstate::kInvalidParameter, "argument \"max_rate\" must be positive");
   }
   options.max_rate = words.max_rate;
+  options.match = MatchOf(words.match);
+  RequireMatchPossible(options, words.match);
   return options;
 }
 

@@ -7,6 +7,7 @@
 #include "catalog/table_lock.h"
 #include "core/text.h"
 #include "engine/apply_statements.h"
+#include "engine/key_plan.h"
 
 namespace pgsync::engine {
 
@@ -17,17 +18,6 @@ namespace sqlstate = core::sqlstate;
 namespace {
 
 constexpr int64 kDefaultBatchRows = 10000;
-
-bool Contains(const std::vector<size_t>& positions, size_t position) {
-  return std::find(positions.begin(), positions.end(), position) != positions.end();
-}
-
-[[noreturn]] void RefuseMap(const Job& job, const std::string& why) {
-  throw Error(sqlstate::kFeatureNotSupported, Cat("cannot give new keys to the rows of table \"",
-                                                  job.local.name.ForMessage(), "\""))
-      .WithDetail(why)
-      .WithHint("Use another strategy for the table, or transfer it in a call of its own.");
-}
 
 }  // namespace
 
@@ -46,10 +36,14 @@ LoadRequest Job::Request(const TransferOptions& options) const {
   request.foreign_keys_are_checked = options.skip_triggers;
   request.kept_keys = kept_keys;
   request.late_rows = late_rows.get();
-  request.key_map = key_map.get();
+  request.key_map = new_keys;
   request.failed_rows = failed_rows.get();
   for (const KeyTranslation& translation : translations)
     request.translations.push_back(&translation);
+  for (const KeyTranslation& translation : unsettled)
+    request.unsettled.push_back(&translation);
+  request.carried = carried;
+  request.matching = matching.get();
   return request;
 }
 
@@ -70,7 +64,7 @@ TransferPlan::TransferPlan(TableSource& source, TransferObserver& observer,
     : source_(source), report_(observer), options_(options) {
   Prepare(tables);
   Order();
-  TranslateKeys();
+  PlanKeys(jobs_, ordered_);
 }
 
 // Names all tables to the peer and gets their counterparts here ready.
@@ -182,7 +176,8 @@ catalog::Table TransferPlan::LocalTable(const catalog::TableName& name,
 void TransferPlan::Order() {
   for (const auto& job : jobs_) {
     const bool new_keys = job->strategy == Strategy::kAppend && job->local.primary_key.has_value();
-    tables_.push_back({&job->local, job->LocalColumns(), new_keys});
+    job->matching = MatchingOf(*job, options_.match);
+    tables_.push_back({&job->local, job->LocalColumns(), new_keys, job->matching != nullptr});
   }
   LoadOrderOptions options;
   options.online = options_.online || options_.dry_run;
@@ -197,113 +192,6 @@ void TransferPlan::Order() {
   }
   for (size_t i : order_->order())
     ordered_.push_back(jobs_[i].get());
-}
-
-// Where rows get new keys, those that refer to them follow.
-void TransferPlan::TranslateKeys() {
-  for (const auto& job : jobs_) {
-    if (job->missing) continue;
-    // What is filled in later has to be found by its new key.
-    if (job->strategy == Strategy::kAppend && job->local.primary_key && job->late_rows)
-      job->key_map = std::make_unique<KeyMap>(job->local);
-    std::vector<catalog::ForeignKeyRule> rules;
-    for (const catalog::ForeignKey& key : job->local.foreign_keys) {
-      const auto referenced = std::find_if(jobs_.begin(), jobs_.end(), [&](const auto& other) {
-        return other->local.oid == key.referenced;
-      });
-      if (referenced == jobs_.end()) {
-        if (job->strategy != Strategy::kAppend) continue;
-        pg::Call([&] {
-          ereport(NOTICE,
-                  (errmsg("values of foreign key \"%s\" of table \"%s\" are taken as they are",
-                          key.name.c_str(), job->local.name.name.c_str()),
-                   errdetail("The table that it refers to is not part of this transfer.")));
-        });
-        continue;
-      }
-      if ((*referenced)->strategy != Strategy::kAppend || !(*referenced)->local.primary_key)
-        continue;
-      if (rules.empty()) rules = catalog::ForeignKeysOf({job->local.oid});
-      for (const catalog::ForeignKeyRule& rule : rules) {
-        if (rule.constraint == key.constraint) Translate(job.get(), rule, referenced->get());
-      }
-    }
-    KeepKeys(job.get());
-  }
-}
-
-void TransferPlan::Translate(Job* job, const catalog::ForeignKeyRule& rule, Job* referenced) {
-  const catalog::Key& key = *referenced->local.primary_key;
-  const auto position_of = [](const catalog::Table& table, const std::string& quoted) {
-    size_t i = 0;
-    while (i < table.columns.size() && catalog::QuoteIdentifier(table.columns[i].name) != quoted)
-      i++;
-    return i;
-  };
-  KeyTranslation translation;
-  translation.rule = rule;
-  translation.columns.resize(key.columns.size(), job->local.columns.size());
-  size_t in_key = 0;
-  for (size_t i = 0; i < rule.columns.size(); i++) {
-    const auto found = std::find(key.columns.begin(), key.columns.end(),
-                                 position_of(referenced->local, rule.referenced_columns[i]));
-    if (found == key.columns.end()) continue;
-    in_key++;
-    translation.columns[static_cast<size_t>(found - key.columns.begin())] =
-        position_of(job->local, rule.columns[i]);
-  }
-  if (in_key == 0) return;  // refers to a key that is not given anew
-  if (in_key < key.columns.size() || in_key < rule.columns.size()) {
-    RefuseMap(*referenced,
-              Cat("Foreign key \"", rule.name, "\" of table \"", job->local.name.ForMessage(),
-                  "\" refers to a part of the primary key."));
-  }
-  const std::vector<size_t> coming = job->LocalColumns();
-  const auto comes = [&](size_t position) { return Contains(coming, position); };
-  if (std::none_of(translation.columns.begin(), translation.columns.end(), comes)) return;
-  const std::vector<size_t> keys_coming = referenced->LocalColumns();
-  if (!std::all_of(key.columns.begin(), key.columns.end(),
-                   [&](size_t position) { return Contains(keys_coming, position); }) ||
-      !std::all_of(translation.columns.begin(), translation.columns.end(), comes)) {
-    RefuseMap(*referenced, "The peer's tables lack columns of the key.");
-  }
-  if (!UniqueAtPeer(referenced->remote.info, referenced->local, &key)) {
-    RefuseMap(*referenced, "The key is not unique among the peer's rows.");
-  }
-  for (const auto* others : {&job->translations, &job->late_translations}) {
-    for (const KeyTranslation& other : *others) {
-      for (size_t position : other.columns) {
-        if (!Contains(translation.columns, position)) continue;
-        RefuseMap(*referenced, Cat("Column \"", job->local.columns[position].name, "\" of table \"",
-                                   job->local.name.ForMessage(), "\" refers to two tables."));
-      }
-    }
-  }
-  if (!referenced->key_map) referenced->key_map = std::make_unique<KeyMap>(referenced->local);
-  translation.map = referenced->key_map.get();
-  const bool late =
-      job->late_rows && Contains(job->late_rows->columns(), translation.columns.front());
-  (late ? job->late_translations : job->translations).push_back(std::move(translation));
-}
-
-// The key of a row that belongs to another one, as a line to its order, is new with that one's: the
-// rest of it can stay. Raises 0A000 where a new key can come from nowhere.
-void TransferPlan::KeepKeys(Job* job) const {
-  if (job->strategy != Strategy::kAppend || !job->local.primary_key) return;
-  std::vector<size_t> translated;
-  for (const KeyTranslation& translation : job->translations) {
-    for (size_t position : translation.columns) {
-      if (job->local.IsPrimaryKeyColumn(position)) translated.push_back(position);
-    }
-  }
-  job->kept_keys = translated;
-  if (!translated.empty()) {
-    for (size_t position : job->local.primary_key->columns) {
-      if (!Contains(translated, position) && !job->local.columns[position].has_default())
-        job->kept_keys.push_back(position);
-    }
-  }
-  RequireStrategyPossible(job->local, job->strategy, job->kept_keys);
 }
 
 }  // namespace pgsync::engine

@@ -27,9 +27,14 @@ struct Job {
   bool missing = false;  ///< here; only in a dry run is it not created
   // About foreign keys:
   bool in_cycle = false;
-  std::string unresolved;  ///< the cycle that nothing can be done about
-  std::vector<KeyTranslation> translations, late_translations;
-  std::unique_ptr<KeyMap> key_map;
+  std::string unresolved;                 ///< the cycle that nothing can be done about
+  std::unique_ptr<RowMatching> matching;  ///< rows are looked for under other keys
+  /// Of values that are all known when the rows come; of others; of columns that are filled in when
+  /// all rows are there.
+  std::vector<KeyTranslation> translations, unsettled, late_translations;
+  std::vector<size_t> carried;  ///< columns of the first two
+  std::vector<std::unique_ptr<KeyMap>> maps;
+  KeyMap* new_keys = nullptr;  ///< append: the one of the primary key, if one is needed
   std::unique_ptr<LateRows> late_rows;
   std::vector<size_t> kept_keys;  ///< append: key columns that are not dropped
   // As it proceeds:
@@ -67,9 +72,6 @@ class TransferPlan {
   void FindLocal(const catalog::TableName& name, Job* job);
   catalog::Table LocalTable(const catalog::TableName& name, const core::OpenedTable& remote);
   void Order();
-  void TranslateKeys();
-  void Translate(Job* job, const catalog::ForeignKeyRule& rule, Job* referenced);
-  void KeepKeys(Job* job) const;
 
   TableSource& source_;
   TransferObserver& report_;

@@ -29,8 +29,9 @@ std::map<std::string, std::string> ReadStrategies(const std::optional<std::strin
 
 // Where an argument is, from the first on. The functions of 1.0, which may still be there, end
 // before the first of these.
-constexpr int kRetries = 12;
-constexpr int kParents = 13;
+constexpr int kMatch = 12;
+constexpr int kRetries = 13;
+constexpr int kParents = 14;
 
 }  // namespace
 
@@ -50,6 +51,7 @@ core::TransferWords ReadTransferWords(const Args& args, int first, std::optional
   words.drop_extra_columns = args.Bool(first + 10);
   words.max_rate = args.OptionalInt8(first + 11);
   if (args.Count() > first + kRetries) words.retries = args.Int4(first + kRetries);
+  if (args.Count() > first + kMatch) words.match = args.Text(first + kMatch);
   return words;
 }
 

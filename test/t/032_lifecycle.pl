@@ -107,7 +107,7 @@ fails_with($a, 'ALTER EXTENSION sync UPDATE', '2BP01', qr/view depending depends
 is($a->safe_psql('old', $granted), $before, 'nothing has happened');
 $a->safe_psql('old', 'DROP VIEW depending; SET ROLE updater; ALTER EXTENSION sync UPDATE');
 is($a->safe_psql('old', $granted), $before, 'the grants of 1.0 are there after the update');
-like($a->safe_psql('old', q(SELECT string_agg(pronargs::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('sync_pull', 'sync_transfer', 'sync_transfer_all'))), qr/^19 16 18$/, 'on functions that are new');
+like($a->safe_psql('old', q(SELECT string_agg(pronargs::text, ' ' ORDER BY proname) FROM pg_proc WHERE proname IN ('sync_pull', 'sync_transfer', 'sync_transfer_all'))), qr/^20 17 19$/, 'on functions that are new');
 fails_with($a, 'DROP ROLE granting', '2BP01', qr/privileges for function sync_transfer_all/, 'a role with rights is not dropped', db => 'old');
 is($a->safe_psql('old', q(SELECT count(*) FROM pg_shdepend WHERE refobjid = 'defaulted'::regrole AND objid IN ('sync_pull'::regproc, 'sync_transfer_all'::regproc))), '0',
 	'and there is nothing of default privileges about them');

@@ -1,0 +1,35 @@
+// What changes or takes out rows between a stream and the sink that writes or counts them.
+#pragma once
+
+#include <optional>
+
+#include "engine/key_translator.h"
+#include "engine/row_matcher.h"
+#include "engine/stream_load.h"
+
+namespace pgsync::engine {
+
+/// Foreign keys get new values as far as these are known from the start; rows that are here under
+/// other keys are taken out; other foreign keys get the values that are known then.
+class BatchPath {
+ public:
+  /// Everything must outlive the object.
+  BatchPath(const LoadRequest& request, StoringSink& sink, ApplyCounts& counts,
+            KeyTranslator::Incomplete incomplete);
+  BatchPath(const BatchPath&) = delete;
+  BatchPath& operator=(const BatchPath&) = delete;
+
+  /// Takes rows as they come.
+  StoringSink& first() { return *first_; }
+  /// Takes rows that are past the first of these steps.
+  StoringSink& translated() { return *translated_; }
+
+ private:
+  BatchColumns columns_;
+  std::optional<KeyTranslator> translator_, late_translator_;
+  std::optional<RowMatcher> matcher_;
+  StoringSink* first_;
+  StoringSink* translated_;
+};
+
+}  // namespace pgsync::engine

@@ -1,0 +1,44 @@
+#include "engine/batch_sink.h"
+
+#include <algorithm>
+
+#include "core/text.h"
+
+namespace pgsync::engine {
+
+namespace {
+
+// How large a batch may become before it spills to a file, in kB. One row may be larger.
+constexpr int kBatchMemory = 16 * 1024;
+
+size_t PlaceOf(const std::vector<size_t>& positions, size_t position) {
+  return static_cast<size_t>(std::find(positions.begin(), positions.end(), position) -
+                             positions.begin());
+}
+
+}  // namespace
+
+std::vector<size_t> BatchColumns::All() const {
+  std::vector<size_t> all = columns;
+  all.insert(all.end(), carried.begin(), carried.end());
+  return all;
+}
+
+bool BatchColumns::Has(size_t position) const {
+  return PlaceOf(columns, position) < columns.size();
+}
+
+std::string BatchColumns::Value(size_t position) const {
+  return core::Cat("s.c", PlaceOf(columns, position));
+}
+
+std::string BatchColumns::Came(size_t position) const {
+  const size_t place = PlaceOf(carried, position);
+  return place < carried.size() ? core::Cat("s.c", columns.size() + place) : Value(position);
+}
+
+StoringSink::StoringSink(const char* relation, const catalog::Table& target,
+                         const std::vector<size_t>& columns)
+    : incoming_(relation, target, columns, kBatchMemory) {}
+
+}  // namespace pgsync::engine

@@ -1,0 +1,53 @@
+// Incoming rows that are here already under another key.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "catalog/unique_key.h"
+#include "engine/batch_applier.h"
+#include "engine/batch_sink.h"
+#include "engine/batch_statement.h"
+#include "engine/key_map.h"
+
+namespace pgsync::engine {
+
+/// How rows of a table are recognized.
+struct RowMatching {
+  /// Indexes by which an incoming row is looked up; the first that finds one counts. All of their
+  /// columns come. Where there are none, keys are only noted.
+  std::vector<catalog::UniqueKey> keys;
+  /// An incoming row whose key by this index is here is left to the strategy.
+  std::optional<catalog::UniqueKey> own;
+  /// Where to note what the rows that are found, and those whose keys were translated, are called
+  /// at the peer and here.
+  std::vector<KeyMap*> maps;
+};
+
+/// Takes them out of each batch, counts them as skipped, and notes keys.
+class RowMatcher : public StoringSink {
+ public:
+  /// `next` takes rows with the same columns.
+  RowMatcher(const catalog::Table& target, const BatchColumns& columns, const RowMatching& matching,
+             StoringSink& next, ApplyCounts& counts);
+
+  void Apply() override;
+  void Settle() override { next_.Settle(); }
+  int64 postponed() const override { return next_.postponed(); }
+
+ private:
+  std::string Statement(const catalog::Table& target) const;
+  void Find();
+  void NoteKeys();
+  void NoteTranslated(KeyMap* map);
+
+  const BatchColumns& columns_;
+  const RowMatching& matching_;
+  StoringSink& next_;
+  ApplyCounts& counts_;
+  std::vector<size_t> noted_;  // positions of columns that are in one of the maps
+  RowStore found_;  // the rows, by "n": these columns as they came, then as they are here
+  BatchStatement find_;
+};
+
+}  // namespace pgsync::engine
