@@ -132,7 +132,8 @@ CREATE TABLE @extschema@.sync_transfers (
     initiated_by name,
     metadata jsonb NOT NULL DEFAULT '{}',
     inserted_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    -- Of a job: what it is to do, and how far it has come. Null for all else.
+    -- Of a job: what it is to do, and how far it has come. Null for all else, but that the worker is
+    -- also that of an approved transfer which is under way.
     job jsonb,
     run_as name,
     attempts int NOT NULL DEFAULT 0,
