@@ -49,11 +49,12 @@ class Transfer {
     FindDoomed();
     for (Job* job : plan_.jobs())
       Measured(*job, [&] { options_.dry_run ? Count(*job) : Load(*job); });
-    if (!options_.dry_run) FillIn();
-    ForgetKeys();
     if (!options_.dry_run) {
       TryFailedRowsAgain();
       FillIn();
+    }
+    ForgetKeys();
+    if (!options_.dry_run) {
       RequireDeletesJustified();
       DeleteDoomed();
       Finish();
