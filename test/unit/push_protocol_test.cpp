@@ -42,6 +42,7 @@ TEST(TransferWordsTest, EveryWordTravels) {
   words.verify = true;
   words.drop_extra_columns = true;
   words.max_rate = 8;
+  words.match = "unique";
   words.retries = 9;
   const TransferWords read = Words(Written(words));
   EXPECT_EQ(Written(read), Written(words));
@@ -61,6 +62,9 @@ TEST(TransferWordsTest, DefaultsAndNulls) {
 // A peer of 1.0 refuses what it does not know.
 TEST(TransferWordsTest, NewWordsTravelWhereTheyAreSaid) {
   EXPECT_EQ(Written(TransferWords()).find("retries"), std::string::npos);
+  EXPECT_EQ(Written(TransferWords()).find("match"), std::string::npos);
+  EXPECT_EQ(Words("{}").match, "key");
+  EXPECT_EQ(Words("{\"match\":\"unique\"}").match, "unique");
   EXPECT_EQ(Words("{}").retries, 0);
   EXPECT_EQ(Words("{\"retries\":2}").retries, 2);
 }
@@ -94,6 +98,9 @@ TEST(PushRequestTest, SurvivesARoundTrip) {
   EXPECT_EQ(read.tables.at(0).opened.row_estimate, 17);
   EXPECT_FALSE(read.tables.at(1).opened.complete);
   EXPECT_EQ(StateOf([] { Read<PushRequest>("{}"); }), "08P01");
+  EXPECT_EQ(
+      StateOf([] { Read<PushRequest>("{\"options\":{\"match\":\"unique\"},\"tables\":[]}"); }),
+      "0A000");
   EXPECT_EQ(StateOf([] { Read<PushRequest>("{\"options\":{},\"tables\":[{\"name\":\"a\"}]}"); }),
             "08P01");
 }
