@@ -57,7 +57,6 @@ class MayWait : public Error {
 
 constexpr milliseconds kFirstPause{500};
 constexpr milliseconds kLongestPause{5000};
-constexpr int kLongestRetryAfter = 3600;
 
 void SayThatApprovalIsWaitedFor(const std::string& url, milliseconds timeout) {
   pg::Call([&] {
@@ -219,6 +218,8 @@ void NativePeer::RaiseRefusal(const net::HttpResponse& response) {
   try {
     remote = core::RemoteError::FromJson(body);
   } catch (const Error&) {
+    if (core::IsGatewayFailure(response.status))
+      throw core::GatewayError(url_.Display(), response.status, body);
     throw Error(sqlstate::kProtocolViolation,
                 Cat("the peer at ", url_.Display(), " does not answer as a sync server"))
         .WithDetail(
@@ -227,10 +228,8 @@ void NativePeer::RaiseRefusal(const net::HttpResponse& response) {
   Error error = pg::ErrorFromWire(remote.ToError());
   const auto waits_for = net::FindHeader(response.headers, core::kWaitHeader);
   if (waits_for == core::kWaitForApproval || waits_for == core::kWaitForRate) {
-    const std::string seconds = net::FindHeader(response.headers, "Retry-After").value_or("0");
-    throw MayWait(
-        std::move(error), waits_for == core::kWaitForApproval,
-        std::chrono::seconds(std::clamp(std::atoi(seconds.c_str()), 0, kLongestRetryAfter)));
+    throw MayWait(std::move(error), waits_for == core::kWaitForApproval,
+                  net::RetryAfter(response.headers).value_or(std::chrono::seconds(0)));
   }
   throw error;
 }
@@ -258,6 +257,8 @@ void NativePeer::CheckIsSync() {
     }
     if (error) throw error->ToError();
   }
+  if (core::IsGatewayFailure(response.status))
+    throw core::GatewayError(url_.Display(), response.status, body);
   core::ServerInfo info;
   try {
     if (response.status != 200) throw Error(sqlstate::kProtocolViolation, "");

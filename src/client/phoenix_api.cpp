@@ -1,6 +1,9 @@
 #include "client/phoenix_api.h"
 
+#include <algorithm>
+
 #include "client/allowed_peers.h"
+#include "core/peer_error.h"
 #include "core/phoenix_site.h"
 #include "core/text.h"
 #include "net/dialer.h"
@@ -15,6 +18,10 @@ using core::Error;
 using std::chrono::milliseconds;
 namespace settings = pg::settings;
 namespace sqlstate = core::sqlstate;
+
+namespace {
+constexpr milliseconds kLeastPause{500};
+}
 
 void PhoenixApi::EnsureConnection() {
   if (http_ && http_->reusable() && !net::PeerHasGone(http_->stream().fd())) return;
@@ -33,7 +40,9 @@ void PhoenixApi::EnsureConnection() {
 PhoenixApi::Reply PhoenixApi::Exchange(const net::HttpRequest& request) {
   EnsureConnection();
   Reply reply;
-  reply.status = http_->Send(request).status;
+  const net::HttpResponse head = http_->Send(request);
+  reply.status = head.status;
+  reply.retry_after = net::RetryAfter(head.headers);
   reply.body = http_->ReadBody(static_cast<size_t>(settings::max_message_size_kb) * 1024);
   return reply;
 }
@@ -46,6 +55,17 @@ PhoenixApi::Reply PhoenixApi::Call(const std::string& method, const std::string&
   request.headers.emplace_back("Accept", "application/json");
   if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   request.body = body;
+  const auto give_up = Clock::now() + timeout_;
+  for (;;) {
+    Reply reply = CallOnce(request);
+    if (reply.status != 429 || !reply.retry_after) return reply;
+    const auto wait = std::max<milliseconds>(kLeastPause, *reply.retry_after);
+    if (Clock::now() + wait >= give_up) return reply;
+    pg::Sleep(wait);
+  }
+}
+
+PhoenixApi::Reply PhoenixApi::CallOnce(const net::HttpRequest& request) {
   try {
     return Exchange(request);
   } catch (const core::TimeoutError& error) {
@@ -62,6 +82,9 @@ PhoenixApi::Reply PhoenixApi::Call(const std::string& method, const std::string&
 
 bool PhoenixApi::IsThere() {
   const Reply reply = Call("GET", "status", "");
+  if (core::IsGatewayFailure(reply.status)) {
+    throw pg::ErrorFromWire(core::GatewayError(url_.Display(), reply.status, reply.body));
+  }
   return reply.status == 200 && core::IsPhoenixStatus(reply.body);
 }
 

@@ -18,6 +18,7 @@ class PhoenixApi {
   struct Reply {
     int status = 0;
     std::string body;
+    std::optional<std::chrono::seconds> retry_after;
   };
 
   /// `url`: its path is the prefix under which the API is.
@@ -27,17 +28,21 @@ class PhoenixApi {
   PhoenixApi(const PhoenixApi&) = delete;
   PhoenixApi& operator=(const PhoenixApi&) = delete;
 
-  /// Whether a PhoenixKit site is there. Tells it nothing about us. Raises as Call().
+  /// Whether a PhoenixKit site is there. Tells it nothing about us. Raises as Call(), and 08001
+  /// where a proxy says that it does not reach what is there.
   bool IsThere();
 
   /// One call, over the connection of the last one while the site keeps that. Raises 08001 where
   /// the site cannot be reached, 08006 where the connection is lost, 42501 where settings forbid
-  /// the address, 57014 where no answer comes in time; a status is a value.
+  /// the address, 57014 where no answer comes in time; a status is a value. A site that is asked
+  /// too often and says when it may be asked again is asked again then, if that is within the
+  /// timeout.
   Reply Call(const std::string& method, const std::string& name, const std::string& body);
 
   /// What an answer says, numbers exact: `what` for messages. Raises by its status: 28000 for 401,
   /// 42501 for 403, 42P01 for 404 in the site's words (else 08P01: a page of something on the way),
-  /// 53400 for 429, 55000 for 503, XX000 for the rest; 08P01 where it is none, or not a success.
+  /// 53400 for 429, 55000 for 503, XX000 for the rest; 08001 where a proxy does not reach it, 08P01
+  /// where it is none, or not a success.
   core::JsonDocument Read(const Reply& reply, const std::string& what) const;
 
   void Close() noexcept;
@@ -48,6 +53,7 @@ class PhoenixApi {
  private:
   void EnsureConnection();
   Reply Exchange(const net::HttpRequest& request);
+  Reply CallOnce(const net::HttpRequest& request);
 
   net::Url url_;
   std::chrono::milliseconds timeout_;

@@ -6,8 +6,12 @@
 namespace pgsync::core {
 
 namespace {
+
 constexpr size_t kTextLimit = 2000;
-}
+// Of a page that is none of the peer's.
+constexpr size_t kPageLimit = 200;
+
+}  // namespace
 
 RemoteError RemoteError::Of(const Error& error) {
   return {error.state().c_str(), error.message(), error.detail(), error.hint()};
@@ -39,6 +43,15 @@ Error RemoteError::ToError() const {
                                                  : Cat("remote: ", Excerpt(detail, kTextLimit)));
   if (!hint.empty()) error = std::move(error).WithHint(Excerpt(hint, kTextLimit));
   return error;
+}
+
+bool IsGatewayFailure(int status) {
+  return status == 502 || status == 503 || status == 504;
+}
+
+Error GatewayError(std::string_view url, int status, std::string_view body) {
+  return Error(sqlstate::kConnectionFailed, Cat("could not connect to ", url))
+      .WithDetail(Cat("It answered with status ", status, ": ", Excerpt(body, kPageLimit)));
 }
 
 }  // namespace pgsync::core

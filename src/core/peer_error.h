@@ -23,4 +23,11 @@ struct RemoteError {
   Error ToError() const;
 };
 
+/// Whether it is by this status that a proxy says that it does not reach the peer behind it, unless
+/// the peer itself says so in its own words. It may be there again soon.
+bool IsGatewayFailure(int status);
+
+/// The error of that: 08001.
+Error GatewayError(std::string_view url, int status, std::string_view body);
+
 }  // namespace pgsync::core

@@ -5,6 +5,7 @@
 
 #include "core/ascii.h"
 #include "core/json.h"
+#include "core/peer_error.h"
 #include "core/text.h"
 
 namespace pgsync::core {
@@ -124,7 +125,11 @@ JsonDocument ReadPhoenixReply(int status, std::string_view body, std::string_vie
       throw error(sqlstate::kUndefinedTable, Cat("the peer does not have ", what));
     case 429:
       throw error(sqlstate::kLimitExceeded, "the peer is asked too often");
+    case 502:
     case 503:
+    case 504:
+      if (!document) throw error(sqlstate::kConnectionFailed, "could not connect to the peer");
+      if (status != 503) break;
       throw error(sqlstate::kNotInPrerequisiteState, "sync is disabled at the peer");
     default:
       break;
@@ -156,10 +161,7 @@ Error PhoenixUpgradeError(std::string_view url, int status, std::string_view bod
     return Error(sqlstate::kInsufficientPrivilege, Cat("the peer at ", url, " refuses us"))
         .WithDetail(Cat("remote: ", text, "."));
   }
-  if (status >= 500) {
-    return Error(sqlstate::kConnectionFailed, Cat("could not connect to ", url))
-        .WithDetail(Cat("It answered with status ", status, ": ", text));
-  }
+  if (status >= 500) return GatewayError(url, status, body);
   return Error(sqlstate::kProtocolViolation, Cat("the peer at ", url, " is no PhoenixKit site"))
       .WithDetail(Cat("It answered the request for its WebSocket with status ", status, ": ", text))
       .WithHint(

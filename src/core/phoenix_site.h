@@ -43,8 +43,9 @@ bool IsPhoenixStatus(std::string_view body);
 
 /// The answer to a call of the JSON API, an object, numbers in it exact. Raises what its status
 /// means: 28000 for 401, 42501 for 403, 42P01 for a 404 in the site's own words, 53400 for 429,
-/// 55000 for 503, XX000 for the rest; 08P01 where something else has answered, or says nothing that
-/// could be read. The texts of sites differ and are translated: they only stand in the detail.
+/// 55000 for 503, XX000 for the rest; where something else has answered, or says nothing that could
+/// be read, 08001 if it is a proxy that does not reach the site, else 08P01. The texts of sites
+/// differ and are translated: they only stand in the detail.
 JsonDocument ReadPhoenixReply(int status, std::string_view body, std::string_view what);
 
 /// What it means that a site answers a request for its WebSocket in another way than with 101: the

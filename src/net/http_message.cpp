@@ -1,5 +1,8 @@
 #include "net/http_message.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "core/ascii.h"
 #include "core/text.h"
 
@@ -36,6 +39,16 @@ std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_vi
     if (core::EqualFolded(key, name)) return value;
   }
   return std::nullopt;
+}
+
+std::optional<std::chrono::seconds> RetryAfter(const HttpHeaders& headers) {
+  constexpr unsigned kLongest = 3600;
+  const std::string text = FindHeader(headers, "Retry-After").value_or("");
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (end != text.data() + text.size() || error == std::errc::invalid_argument) return std::nullopt;
+  if (error == std::errc::result_out_of_range) seconds = kLongest;
+  return std::chrono::seconds(std::min(seconds, kLongest));
 }
 
 std::string JoinHeaders(const HttpHeaders& headers, std::string_view name) {

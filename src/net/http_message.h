@@ -1,6 +1,7 @@
 // HTTP messages as values, free of the library that reads and writes them.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,8 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 std::optional<std::string> FindHeader(const HttpHeaders& headers, std::string_view name);
 /// A header that is a list: those of that name in their order, with commas between them.
 std::string JoinHeaders(const HttpHeaders& headers, std::string_view name);
+/// What Retry-After says, an hour at most; nullopt where it gives no number of seconds.
+std::optional<std::chrono::seconds> RetryAfter(const HttpHeaders& headers);
 
 struct HttpRequest {
   std::string method;

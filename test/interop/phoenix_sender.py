@@ -12,6 +12,7 @@ killed. LOG gets a line for each request and message that comes. SCRIPT is JSON:
   codes    {code: play}: what happens to who comes with that code
   tokens   {SHA-256 of the token in hexadecimal: play}
   sites    {call: [status, body]}: answers to what sites tell each other of connections
+  tls      [certificate file, key file]: both ports speak TLS
 
 A play of a code may have
   version        phoenix_kit_version (0.2.1)
@@ -35,6 +36,7 @@ A play of a token may have
 import asyncio
 import http.server
 import json
+import ssl
 import sys
 import threading
 
@@ -47,6 +49,10 @@ class Site:
     def __init__(self, script, log):
         self.script = script
         self.prefix = script.get("prefix", "/phoenix_kit")
+        self.tls = None
+        if "tls" in script:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*script["tls"])
         self.log_file = open(log, "a", buffering=1)
         self.spent = set()
 
@@ -217,7 +223,13 @@ async def serve_sockets(site):
             site.log("lost")
 
     server = await websockets.serve(
-        handle, "127.0.0.1", 0, process_request=before_upgrade, max_size=None, compression=None
+        handle,
+        "127.0.0.1",
+        0,
+        process_request=before_upgrade,
+        max_size=None,
+        compression=None,
+        ssl=site.tls,
     )
     return server.sockets[0].getsockname()[1]
 
@@ -309,6 +321,9 @@ async def main():
         site = Site(json.load(script), sys.argv[2])
     Api.site = site
     api = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    if site.tls is not None:
+        # Not while it accepts: one peer that says nothing would keep all others waiting.
+        api.socket = site.tls.wrap_socket(api.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=api.serve_forever, daemon=True).start()
     port = await serve_sockets(site)
     print(port, api.server_address[1], flush=True)

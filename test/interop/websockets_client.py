@@ -1,30 +1,39 @@
 """Python's websockets against a server of ours. Writes what it got as one JSON object.
 
-    python3 websockets_client.py ws://host:port/sync/websocket CODE
+    python3 websockets_client.py ws://host:port/sync/websocket CODE [CA]
+
+CA is a file with the authorities that are trusted, for wss://.
 """
 import asyncio
 import json
+import ssl
 import sys
 
 import websockets
 
 
-async def refusal(url):
+async def refusal(url, tls):
     try:
-        async with websockets.connect(url):
+        async with websockets.connect(url, ssl=tls):
             return 101
     except websockets.exceptions.InvalidStatusCode as error:
         return error.status_code
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message
 
 
-async def main(url, code):
+async def main(url, code, ca=None):
+    tls = ssl.create_default_context(cafile=ca) if ca else None
     result = {
-        "no code": await refusal(url),
-        "unknown code": await refusal(url + "?code=ABCDEFGH"),
+        "no code": await refusal(url, tls),
+        "unknown code": await refusal(url + "?code=ABCDEFGH", tls),
     }
-    async with websockets.connect(f"{url}?code={code}&vsn=2.0.0", max_size=None) as socket:
+    if ca:
+        result["no authority"] = await refusal(url, ssl.create_default_context())
+    full = f"{url}?code={code}&vsn=2.0.0"
+    async with websockets.connect(full, max_size=None, ssl=tls) as socket:
         result["extensions"] = [extension.name for extension in socket.extensions]
-        result["used code"] = await refusal(f"{url}?code={code}")
+        result["used code"] = await refusal(f"{url}?code={code}", tls)
 
         async def ask(event, frame_ref, **payload):
             topic = "phoenix" if event == "heartbeat" else f"transfer:{code}"

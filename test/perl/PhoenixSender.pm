@@ -26,7 +26,9 @@ sub start_sender
 	push @pids, $pid;
 	push @pipes, $out;
 	my ($socket, $api) = split ' ', scalar(<$out>) // die 'the sender has not started';
-	return { socket => "http://127.0.0.1:$socket", api => "http://127.0.0.1:$api", log => "$name.log" };
+	# By name, which is what a certificate is for.
+	my $at = $script->{tls} ? 'https://localhost' : 'http://127.0.0.1';
+	return { socket => "$at:$socket", api => "$at:$api", log => "$name.log" };
 }
 
 sub column { my ($name, $type, %more) = @_; return { name => $name, type => $type, nullable => JSON::PP::true, %more }; }

@@ -16,7 +16,7 @@ my $directory = PostgreSQL::Test::Utils::tempdir('peers');
 
 # A way to a node's port for peers that can be disturbed: a hash with its url, and mode, which sets
 # what it does with connections from then on: "pass", "refuse" (closed at once), "hang" (nothing is
-# answered).
+# answered), "gateway" (answers as a proxy does whose server is down).
 sub peer_proxy
 {
 	my ($node) = @_;
@@ -29,6 +29,12 @@ sub peer_proxy
 			my $mode = slurp_file($file);
 			return if $mode eq 'refuse';
 			if ($mode eq 'hang') { sleep 1 while 1; }
+			if ($mode eq 'gateway')
+			{
+				sysread($client, my $request, 65536);
+				print $client "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 24\r\nConnection: close\r\n\r\n<html>Bad Gateway</html>";
+				return;
+			}
 			my $server = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $node->{sync_port}) or return;
 			my $both = IO::Select->new($client, $server);
 			while (my @ready = $both->can_read)

@@ -73,7 +73,7 @@ my %others = (
 foreach my $what (sort keys %others)
 {
 	my $port = answering($others{$what});
-	my $expected = $what eq 'a huge body' ? '54000' : '08P01';
+	my $expected = { 'a huge body' => '54000', 'an error page of a proxy' => '08001' }->{$what} || '08P01';
 	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", $expected, undef, $what);
 }
 # Its connection ends where a message should go on.

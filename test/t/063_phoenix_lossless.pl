@@ -1,5 +1,5 @@
-# Two servers of this extension over PhoenixKit's protocol: they agree on PostgreSQL's own texts, so
-# that no value is lost.
+# Two servers of this extension over PhoenixKit's protocol, by code over its WebSocket and by token over
+# its JSON API: they agree on PostgreSQL's own texts, so that no value is lost.
 use strict;
 use warnings;
 use lib 'perl';
@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use SyncTest;
 use Test::More;
 
-my $a = new_sync_node('sender', conf => "timezone = 'Asia/Kolkata'\n");
+my $a = new_sync_node('sender', conf => "timezone = 'Asia/Kolkata'\nsync.phoenix_hash_auth = on\n");
 my $b = new_sync_node('receiver', conf => "timezone = 'America/New_York'\ndatestyle = 'SQL, DMY'\nextra_float_digits = -3\n");
 
 my $types = q(
@@ -58,6 +58,39 @@ foreach my $strategy (qw(overwrite skip))
 	is($b->safe_psql('postgres', $all), $there, "$strategy: 49: every text is the same");
 }
 is(by_code(q(SELECT created, updated, skipped FROM sync_transfer(:c, '"All Types"', strategy => 'overwrite'))), '0|0|2995', 'again: all are equal');
+
+# By token, whole and in pages.
+my $token = 't' x 43;
+$a->safe_psql('postgres', "SELECT FROM sync_create_connection('peer', 'sender', 'http://localhost:1', '{\"rate_limit_requests_per_minute\": 100000}', token => '$token');
+	SELECT FROM sync_approve_connection('peer')");
+sub limit_pages { my ($rows) = @_; return $a->safe_psql('postgres', qq(SELECT FROM sync_update_connection('peer', '{"max_records_per_request": $rows}'))); }
+sub by_token
+{
+	my ($sql) = @_;
+	my $url = sync_url($a) . '/postgres';
+	return $b->safe_psql('postgres', "SELECT sync_connect('$url', token => '$token', protocol => 'phoenix') AS c \\gset\n$sql;\nSELECT sync_disconnect(:c) \\g /dev/null\n");
+}
+foreach my $page (10000, 1000, 50)
+{
+	limit_pages($page);
+	foreach my $strategy (qw(overwrite skip merge))
+	{
+		$b->safe_psql('postgres', 'TRUNCATE "All Types"');
+		is(by_token(qq(SELECT created, error_count FROM sync_transfer(:c, '"All Types"', strategy => '$strategy'))), '2995|0', "$strategy, $page by token: 49: every row");
+		is($b->safe_psql('postgres', $all), $there, "$strategy, $page by token: 49: every text is the same");
+	}
+}
+# The requests that pages take are more than the connection allows in a minute.
+$a->safe_psql('postgres', q(SELECT FROM sync_update_connection('peer', '{"rate_limit_requests_per_minute": 30}')));
+is(by_token(q(SELECT skipped FROM sync_transfer(:c, '"All Types"'))), '2995', 'by token: a limit on requests is waited for');
+$a->safe_psql('postgres', q(SELECT FROM sync_update_connection('peer', '{"rate_limit_requests_per_minute": 100000}')));
+limit_pages(10000);
+is(by_token(q(SELECT created, updated, skipped FROM sync_transfer(:c, '"All Types"', strategy => 'overwrite'))), '0|0|2995', 'by token: again: all are equal');
+is(by_token(q(SELECT count(*) FROM sync_diff(:c, '"All Types"'))), '0', 'by token: and nothing differs');
+is(by_token(q(SELECT r ->> 'n', r -> 'b', r -> 'jb', r -> 'i8', r ->> 'ts' FROM sync_remote_fetch(:c, '"All Types"', 1, 1) r)),
+	'123456789012345678901234567890.120|true|"5"|9223372036854775807|infinity', 'by token: as JSON too');
+is(by_token(q(SELECT protocol FROM sync_clients(); SELECT table_name, created FROM sync_transfer_all(:c, strategy => 'overwrite'))), "phoenix\nAll Types|0", 'by token: all tables');
+
 is(by_code(q(SELECT count(*) FROM sync_diff(:c, '"All Types"')), path => '/some/where'), '0', 'and nothing differs');
 is(by_code(q(SELECT r ->> 'n', r -> 'b', r -> 'jb', r -> 'i8', r ->> 'ts' FROM sync_remote_fetch(:c, '"All Types"', 1, 1) r)),
 	'123456789012345678901234567890.120|true|"5"|9223372036854775807|infinity', 'as JSON too');
@@ -67,6 +100,10 @@ $a->safe_psql('postgres', q(CREATE TABLE fruit (id int PRIMARY KEY, kind mood); 
 is(by_code(q(SELECT created FROM sync_transfer(:c, 'made'); SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
 	FROM pg_attribute WHERE attrelid = 'made'::regclass AND attnum > 0)),
 	"0\nid bigint, name character varying(7), list integer[], at timestamp(3) with time zone, n numeric(8,2)", 'a table that is missing is made');
+$b->safe_psql('postgres', 'DROP TABLE made');
+is(by_token(q(SELECT created FROM sync_transfer(:c, 'made'); SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)
+	FROM pg_attribute WHERE attrelid = 'made'::regclass AND attnum > 0)),
+	"0\nid bigint, name character varying(7), list integer[], at timestamp(3) with time zone, n numeric(8,2)", 'by token: a table that is missing is made');
 
 no_leftovers($a, 'sender');
 done_testing();

@@ -40,6 +40,20 @@ TEST(JoinHeadersTest, KeepsTheOrderOfAll) {
   EXPECT_EQ(JoinHeaders(headers, "Missing"), "");
 }
 
+TEST(RetryAfterTest, IsANumberOfSeconds) {
+  const auto after = [](const char* text) {
+    const auto seconds = RetryAfter({{"retry-after", text}});
+    return seconds ? seconds->count() : -1;
+  };
+  EXPECT_EQ(after("0"), 0);
+  EXPECT_EQ(after("17"), 17);
+  EXPECT_EQ(after("3601"), 3600);
+  EXPECT_EQ(after("99999999999999999999"), 3600);
+  for (const char* none : {"", "-1", "1.5", "5 minutes", "Wed, 25 Nov 2026 19:00:00 GMT"})
+    EXPECT_EQ(after(none), -1) << none;
+  EXPECT_FALSE(RetryAfter({}));
+}
+
 TEST(HttpTargetTest, PathIsKeptAsItWasSent) {
   EXPECT_EQ(HttpTarget::Parse("/sync/v1/").path, "/sync/v1/");
   EXPECT_EQ(HttpTarget::Parse("/a%20b+c").path, "/a%20b+c");

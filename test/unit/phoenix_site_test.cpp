@@ -98,7 +98,9 @@ TEST(PhoenixSiteTest, AStatusOfTheApiIsWhatItMeans) {
   EXPECT_EQ(state(404, ""), "08P01");
   EXPECT_EQ(state(429, no), "53400");
   EXPECT_EQ(state(503, no), "55000");
-  EXPECT_EQ(state(503, "<html>"), "55000");
+  EXPECT_EQ(state(502, no), "XX000");
+  for (int gateway : {502, 503, 504})
+    EXPECT_EQ(state(gateway, "<html>"), "08001") << gateway;
   EXPECT_EQ(state(500, no), "XX000");
   EXPECT_EQ(state(500, ""), "08P01");
   EXPECT_EQ(state(200, no), "XX000");
