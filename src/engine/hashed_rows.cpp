@@ -1,6 +1,7 @@
 #include "engine/hashed_rows.h"
 
 #include <algorithm>
+#include <map>
 
 namespace pgsync::engine {
 
@@ -33,12 +34,37 @@ class HashSet {
 // Hashes that are added to a sketch at once: the misses of the cache then overlap.
 constexpr size_t kAdded = 256;
 
+// What fits together goes together. A table of which not all rows do has its own, so that none of
+// its rows is named with another's.
+std::vector<PlacedRows> Together(const std::map<Oid, std::vector<ItemPointerData>>& rows,
+                                 size_t most) {
+  std::vector<PlacedRows> all;
+  PlacedRows some;
+  for (const auto& [table, places] : rows) {
+    if (some.places.size() + places.size() > most && !some.places.empty()) {
+      all.push_back(std::move(some));
+      some = PlacedRows();
+    }
+    for (size_t i = 0; places.size() > most && i < places.size(); i += most) {
+      const auto begin = places.begin() + static_cast<std::ptrdiff_t>(i);
+      const auto end = begin + static_cast<std::ptrdiff_t>(std::min(most, places.size() - i));
+      all.push_back({{table}, {begin, end}});
+    }
+    if (places.size() > most) continue;
+    some.tables.push_back(table);
+    some.places.insert(some.places.end(), places.begin(), places.end());
+  }
+  if (!some.places.empty()) all.push_back(std::move(some));
+  return all;
+}
+
 }  // namespace
 
 HashedRows::HashedRows(ResourceOwner owner)
     : owner_(owner), context_("sync hashed rows"), kept_(new char[kEntries * kEntry]) {}
 
 void HashedRows::begin_block(Oid table, BlockNumber block) {
+  if (table != table_) tables_++;
   table_ = table;
   block_ = block;
   append((uint64_t{table} << 32) | block, InvalidOffsetNumber);
@@ -111,16 +137,14 @@ void HashedRows::AddTo(core::Sketch& sketch) {
 
 std::vector<PlacedRows> HashedRows::Find(const std::vector<uint64_t>& hashes, size_t most) {
   const HashSet wanted(hashes);
-  std::vector<PlacedRows> found;
+  std::map<Oid, std::vector<ItemPointerData>> found;
   ForEach([&](uint64_t hash, Oid table, BlockNumber block, OffsetNumber offset) {
     if (!wanted.Has(hash)) return;
-    if (found.empty() || found.back().table != table || found.back().places.size() == most)
-      found.push_back({table, {}});
     ItemPointerData place;
     ItemPointerSet(&place, block, offset);
-    found.back().places.push_back(place);
+    found[table].push_back(place);
   });
-  return found;
+  return Together(found, most);
 }
 
 void HashedRows::Close() {

@@ -19,10 +19,11 @@ extern "C" {
 
 namespace pgsync::engine {
 
-/// Some rows of one table that has storage: a table, or a partition.
+/// Some rows, and perhaps others: those of these tables (that have storage: a table, or partitions)
+/// that are at one of these places.
 struct PlacedRows {
-  Oid table;
-  std::vector<ItemPointerData> places;  ///< in the order in which they were met
+  std::vector<Oid> tables;
+  std::vector<ItemPointerData> places;
 };
 
 class HashedRows {
@@ -40,8 +41,11 @@ class HashedRows {
   }
   /// Adds all rows to a sketch.
   void AddTo(core::Sketch& sketch);
-  /// The rows that have one of the hashes, by table, no more than `most` each.
+  /// The rows that have one of the hashes, no more than `most` together. No two have a row in
+  /// common.
   std::vector<PlacedRows> Find(const std::vector<uint64_t>& hashes, size_t most);
+  /// Tables in which there are rows.
+  size_t tables() const { return tables_; }
   /// Closes the file. What is left open belongs to an error.
   void Close();
 
@@ -69,6 +73,7 @@ class HashedRows {
   BufFile* file_ = nullptr;
   int64 pieces_ = 0;  // of kEntries each in the file
   Oid table_ = InvalidOid;
+  size_t tables_ = 0;
   BlockNumber block_ = InvalidBlockNumber;
 };
 

@@ -62,11 +62,13 @@ std::vector<TableDigest::Column> LocalColumns(const catalog::Table& table,
 Reconciliation::Reconciliation(DigestSource& source, std::string remote_table,
                                const LoadRequest& request, const catalog::Key* key)
     : source_(source),
+      table_(*request.target),
       request_(RequestFor(remote_table, request, key)),
-      local_(*request.target, LocalColumns(*request.target, request_), request_.seed,
-             CurrentResourceOwner) {}
+      local_(table_, LocalColumns(table_, request_), request_.seed, CurrentResourceOwner) {}
 
 std::string Reconciliation::Run(const std::function<void(int64 rows)>& progress) {
+  std::string refusal = TableDigest::Refusal(table_);
+  if (!refusal.empty()) return refusal;
   const std::unique_ptr<DigestSource::Pending> answer = source_.Digest(request_);
   // While the peer goes over its rows.
   uint64_t told = 0;

@@ -51,6 +51,7 @@ class Reconciliation {
   std::string Decode(core::Sketch first);
 
   DigestSource& source_;
+  const catalog::Table& table_;
   core::DigestRequest request_;
   TableDigest local_;
   int64 remote_rows_ = 0;

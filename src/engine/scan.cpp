@@ -179,6 +179,15 @@ bool AsStored(const catalog::Table& table, const std::vector<size_t>& columns) {
 std::vector<ScanParam> PlaceParams(const PlacedRows& rows) {
   const ItemPointerData* const places = rows.places.data();
   const size_t count = rows.places.size();
+  const Oid* const oids = rows.tables.data();
+  const auto oid_count = static_cast<int>(rows.tables.size());
+  const Datum tables = pg::Call([&] {
+    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (oid_count + 1)));
+    for (int i = 0; i < oid_count; i++)
+      values[i] = ObjectIdGetDatum(oids[i]);
+    return PointerGetDatum(
+        construct_array(values, oid_count, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+  });
   const Datum array = pg::Call([&] {
     auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
     for (size_t i = 0; i < count; i++)
@@ -186,7 +195,7 @@ std::vector<ScanParam> PlaceParams(const PlacedRows& rows) {
     return PointerGetDatum(construct_array(values, static_cast<int>(count), TIDOID,
                                            sizeof(ItemPointerData), false, TYPALIGN_SHORT));
   });
-  return {{OIDOID, ObjectIdGetDatum(rows.table)}, {TIDARRAYOID, array}};
+  return {{OIDARRAYOID, tables}, {TIDARRAYOID, array}};
 }
 
 // A page that is likely to be asked for again, from behind another key. Limit and offset are part
@@ -247,7 +256,8 @@ uint64 ScanTable(const catalog::Table& table, const ScanRequest& request,
   const bool ordered = request.ordered || request.limit || request.offset > 0 || request.after;
   if (request.after) sql += Cat(" WHERE ", BehindKey(table));
   if (request.among != nullptr) {
-    sql += " WHERE tableoid OPERATOR(pg_catalog.=) $1 AND ctid OPERATOR(pg_catalog.=) ANY ($2)";
+    sql +=
+        " WHERE tableoid OPERATOR(pg_catalog.=) ANY ($1) AND ctid OPERATOR(pg_catalog.=) ANY ($2)";
   }
   pg::OwnedContext parameters("sync scan parameters");
   std::vector<ScanParam> params;

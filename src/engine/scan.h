@@ -28,7 +28,7 @@ struct ScanRequest {
   std::optional<std::string> after;
   /// Tell where each row is: place_of().
   bool places = false;
-  /// Only these rows, if the snapshot sees them.
+  /// Only these rows, if the snapshot sees them. The places are looked up in each partition.
   const PlacedRows* among = nullptr;
   /// Only the rows that it chooses: needs a key, and goes with neither `after` nor `among`.
   KeyFilter filter;

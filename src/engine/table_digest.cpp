@@ -2,7 +2,13 @@
 
 #include <algorithm>
 
+#include "core/text.h"
 #include "engine/scan.h"
+#include "pg/query.h"
+
+extern "C" {
+#include "catalog/pg_am_d.h"
+}
 
 namespace pgsync::engine {
 
@@ -93,6 +99,18 @@ TableDigest::TableDigest(const catalog::Table& table, const std::vector<Column>&
                          uint64_t seed, ResourceOwner owner)
     : table_(table), columns_(columns), seed_(seed), hashed_(owner), sketch_(kScanBits) {}
 
+std::string TableDigest::Refusal(const catalog::Table& table) {
+  const auto other = pg::CatalogQuery(
+      "SELECT quote_ident(c.relname), quote_ident(amname) "
+      "FROM (SELECT relid::oid FROM pg_partition_tree($1) UNION SELECT $1) t "
+      "JOIN pg_class c ON c.oid = relid LEFT JOIN pg_am a ON a.oid = relam "
+      "WHERE relkind = 'f' OR relkind <> 'p' AND relam <> $2 ORDER BY 1 LIMIT 1",
+      {pg::Param::OfOid(table.oid), pg::Param::OfOid(HEAP_TABLE_AM_OID)});
+  if (other.empty()) return std::string();
+  if (other[0].IsNull(1)) return core::Cat("partition ", other[0].Text(0), " is a foreign table");
+  return core::Cat("access method ", other[0].Text(1), " of ", other[0].Text(0), " is not heap");
+}
+
 void TableDigest::Scan(const std::function<void(uint64_t rows)>& progress) {
   ScanRequest scan;
   scan.places = true;
@@ -126,6 +144,11 @@ uint64_t TableDigest::Rows(const std::vector<size_t>& positions,
       scan.columns.push_back(column.position);
   }
   PickingConsumer picking(InSlots(table_, columns_, scan.columns), seed_, sorted, consumer);
+  // Each partition is asked for each of the places: with many of both, it is less to read all rows.
+  if (sorted.size() * hashed_.tables() > rows()) {
+    ScanTable(table_, scan, picking);
+    return picking.rows();
+  }
   for (const PlacedRows& rows : hashed_.Find(hashes, kLookedUp)) {
     scan.among = &rows;
     ScanTable(table_, scan, picking);

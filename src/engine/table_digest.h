@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "catalog/table.h"
@@ -19,8 +20,11 @@ class TableDigest {
     size_t position;  ///< in Table::columns
     bool image;       ///< see rows::RowHasher
   };
-  /// `columns`: what is hashed, in this order. `owner`: of a temporary file, see HashedRows. The
-  /// table must outlive the object.
+  /// Why a table cannot be digested; empty: it can. Only heaps tell for sure where a row is.
+  static std::string Refusal(const catalog::Table& table);
+
+  /// `table`: one that can be digested. `columns`: what is hashed, in this order. `owner`: of a
+  /// temporary file, see HashedRows. The table must outlive the object.
   TableDigest(const catalog::Table& table, const std::vector<Column>& columns, uint64_t seed,
               ResourceOwner owner);
 

@@ -9,6 +9,7 @@
 #include "engine/batch_reader.h"
 #include "engine/bulk_load.h"
 #include "engine/constraints.h"
+#include "engine/own_writes.h"
 #include "engine/row_errors.h"
 #include "engine/sequences.h"
 #include "engine/skipped_triggers.h"
@@ -67,6 +68,12 @@ class Transfer {
   }
 
  private:
+  // A comparison made before the first write, and what had been written to the table then.
+  struct EarlyDelta {
+    std::unique_ptr<TableDelta> delta;
+    OwnWrites writes;
+  };
+
   core::RowsRequest RowsFor(const Job& job, const LoadRequest& columns) const {
     core::RowsRequest request = RowsOf(job.remote_name);
     request.max_rate = options_.max_rate;
@@ -108,11 +115,17 @@ class Transfer {
     return options_.delta == TransferOptions::Delta::kWherePossible ? NOTICE : DEBUG1;
   }
 
-  // What mirror has found out before the first write, the others now.
+  // What mirror has found out before the first write, unless the tables that were loaded meanwhile
+  // have triggers or foreign keys that wrote to this one; the others now.
   std::unique_ptr<TableDelta> DeltaOf(const Job& job, const LoadRequest& request) {
     if (job.doomed == nullptr) return Compare(job, request, RefusalLevel());
     const auto found = deltas_.find(&job);
-    return found == deltas_.end() ? nullptr : std::move(found->second);
+    if (found == deltas_.end()) return nullptr;
+    EarlyDelta early = std::move(found->second);
+    deltas_.erase(found);
+    if (early.writes.SameAs(OwnWrites::Of(job.local))) return std::move(early.delta);
+    early.delta->Close();
+    return Compare(job, request, RefusalLevel());
   }
 
   LoadRequest WithProgress(LoadRequest request) {
@@ -170,7 +183,7 @@ class Transfer {
       delta->Close();
       return false;
     }
-    deltas_[&job] = std::move(delta);
+    deltas_.emplace(&job, EarlyDelta{std::move(delta), OwnWrites::Of(job.local)});
     return true;
   }
 
@@ -474,7 +487,7 @@ class Transfer {
   TransferPlan plan_;
   PendingForeignKeys foreign_keys_;
   std::optional<SkippedTriggers> skipped_triggers_;
-  std::map<const Job*, std::unique_ptr<TableDelta>> deltas_;  // of those to be mirrored
+  std::map<const Job*, EarlyDelta> deltas_;  // of those to be mirrored
 };
 
 }  // namespace

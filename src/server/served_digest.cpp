@@ -113,6 +113,8 @@ bool ServedDigest::Make(const net::HttpRequest& http_request, const Admit& admit
   database_.Read([&] {
     catalog::Table table = resolve(request.table);
     engine::RequireUnchanged(table);
+    const std::string refusal = engine::TableDigest::Refusal(table);
+    if (!refusal.empty()) throw Error(sqlstate::kFeatureNotSupported, refusal);
     kept_.reset(new Kept(std::move(table), request));
   });
   try {
