@@ -23,6 +23,7 @@ A play of a code may have
   instead        {event: message, null (silence), a number (close with that code)}
   delay          {event: seconds} before the answer, while which heartbeats are answered
   twice          each answer comes twice
+  idle           seconds of silence after which it closes with 1002
   fragments      messages go in fragments of that many characters
   page           rows at most, whatever is asked for; has_more is true to the facts
   more           has_more is always true
@@ -85,8 +86,18 @@ class Channel:
         payload = json.dumps({"status": status, "response": response})
         await self.send(f'[null,{json.dumps(ref)},"{topic}","phx_reply",{payload}]')
 
+    async def messages(self):
+        while True:
+            try:
+                yield await asyncio.wait_for(self.socket.recv(), self.play.get("idle"))
+            except asyncio.TimeoutError:
+                await self.socket.close(1002)
+                return
+            except websockets.ConnectionClosedOK:
+                return
+
     async def run(self):
-        async for text in self.socket:
+        async for text in self.messages():
             _, ref, topic, event, payload = json.loads(text)
             self.site.log(event, json.dumps(payload, sort_keys=True))
             if event == "heartbeat":
@@ -229,6 +240,7 @@ async def serve_sockets(site):
         process_request=before_upgrade,
         max_size=None,
         compression=None,
+        close_timeout=0.5,  # it waits for no goodbye
         ssl=site.tls,
     )
     return server.sockets[0].getsockname()[1]

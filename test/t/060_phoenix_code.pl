@@ -90,7 +90,7 @@ my %play = (
 	removed => play(after_page => { 2 => { remove => 5 } }),
 	slow => play(delay => { 'request:count' => 32 }),
 	mirrored => play(), pushed => play(), diffed => play(), created => play(), interrupted => play(instead => { 'request:records' => undef }),
-	left => play(), other_schema => play(), fetched => play(), paced => play());
+	left => play(idle => 1), left_in_block => play(idle => 1), other_schema => play(), fetched => play(), paced => play());
 
 my $site = start_sender({ tables => \%tables, codes => \%codes });
 
@@ -240,6 +240,24 @@ $node->safe_psql('postgres', q(SELECT pg_cancel_backend(pid) FROM pg_stat_activi
 finished($session);
 like($session->{err}, qr/57014.*canceling statement due to user request/, 'a cancel is heard');
 cmp_ok(time - $began, '<', 10, 'at once');
+
+# Between two calls nobody can tell the site that we are still there: it closes, and the next call says so.
+sub left
+{
+	my ($play, $sql) = @_;
+	my ($ret, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n" . script($play, "SELECT sync_remote_get_count(:c, 'items');\n$sql"), on_error_stop => 0);
+	return ($out, [ map { s/\nLOCATION.*//sr } split /(?=psql:)/, $err ]);
+}
+my $count = "SELECT sync_remote_get_count(:c, 'items')";
+($out, my $errors) = left('left', "SELECT pg_sleep(3) \\g /dev/null\nSELECT sync_connected(:c);\n$count;\nSELECT sync_connected(:c);\n$count;\nSELECT count(*) FROM sync_clients()");
+is($out, "2500\nf\nf\n1", 'left: it is seen to be closed');
+is(scalar(@$errors), 2, 'left: each call fails');
+like($errors->[0], qr/ERROR:  08006: connection lost: the peer has closed it\nDETAIL:  WebSocket close code 1002.*\nHINT:  A PhoenixKit site closes a connection that was not used for a minute\. Connect with a new code/, 'left: the first one tells why');
+like($errors->[1], qr/ERROR:  08006: not connected to the peer\nHINT:  Connect with sync_connect\(\) and a new code/, 'left: the next one what to do');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM sync_clients()'), '0', 'left: nothing is left');
+($out, $errors) = left('left_in_block', "BEGIN;\nSELECT pg_sleep(3) \\g /dev/null\nSAVEPOINT s;\n" . transfer() . ";\nROLLBACK TO s;\nSELECT sync_connected(:c);\nCOMMIT");
+is($out, "2500\nf", 'left: a transaction goes on without it');
+like($errors->[0], qr/08006.*not used for a minute/s, 'left: a transfer tells why');
 
 done_testing();
 $node->stop;
