@@ -5,6 +5,7 @@
 #include "session/job_table.h"
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
+#include "session/pending_changes.h"
 #include "session/shared_memory.h"
 
 extern "C" {
@@ -26,15 +27,7 @@ struct DatabaseSlot {
 
 DatabaseSlot* slots = nullptr;
 
-// What this transaction is going to publish. A subtransaction that rolls back takes its own change
-// with it: the changes are kept with the nesting level that made them.
-struct PendingState {
-  int level;
-  DatabaseState state;
-};
-constexpr int kMaxPending = 16;
-PendingState pending[kMaxPending];
-int pending_count = 0;
+PendingChanges<DatabaseState> pending;
 char own_name[NAMEDATALEN];  // of the current database, while something is pending
 
 LWLock* lock() {
@@ -57,30 +50,23 @@ DatabaseSlot* place_of(Oid database) {
 }
 
 void at_transaction_end(XactEvent event, void*) {
-  if (pending_count == 0) return;
+  if (pending.empty()) return;
   if (event == XACT_EVENT_PRE_PREPARE) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("cannot PREPARE a transaction that has enabled or disabled sync")));
   }
   if (event == XACT_EVENT_COMMIT) {
-    const DatabaseState state = pending[pending_count - 1].state;
+    const DatabaseState state = *pending.last();
     note_database_state(MyDatabaseId, state, own_name);
     if (state != DatabaseState::kEnabled) terminate_database_peers(MyDatabaseId);
     if (state == DatabaseState::kNotInstalled) terminate_database_jobs(MyDatabaseId);
     wake_launcher();  // jobs may have waited for it
   }
-  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending_count = 0;
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending.clear();
 }
 
 void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
-  const int level = GetCurrentTransactionNestLevel();
-  if (event == SUBXACT_EVENT_ABORT_SUB) {
-    while (pending_count > 0 && pending[pending_count - 1].level >= level)
-      pending_count--;
-  } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
-    for (int i = 0; i < pending_count; i++)
-      pending[i].level = std::min(pending[i].level, level - 1);
-  }
+  pending.end_subtransaction(event);
 }
 
 }  // namespace
@@ -192,12 +178,15 @@ void PublishAtCommit(DatabaseState state) {
     strlcpy(own_name, name != nullptr ? name : "", sizeof(own_name));
     return GetCurrentTransactionNestLevel();
   });
-  if (pending_count > 0 && pending[pending_count - 1].level == level) pending_count--;
-  if (pending_count == kMaxPending) {
+  if (DatabaseState* const last = pending.last_of(level)) {
+    *last = state;
+    return;
+  }
+  if (pending.full()) {
     throw core::Error(core::sqlstate::kTooLarge,
                       "too many nested subtransactions change the module");
   }
-  pending[pending_count++] = {level, state};
+  pending.add(level, state);
 }
 
 }  // namespace pgsync::session

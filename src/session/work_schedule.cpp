@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "session/launcher_state.h"
+#include "session/pending_changes.h"
 #include "session/shared_memory.h"
 
 extern "C" {
@@ -26,14 +27,7 @@ static_assert(std::is_trivially_copyable_v<WorkSlot>);
 
 WorkSlot* slots = nullptr;
 
-// What this transaction is going to publish, by the nesting level that made it.
-struct PendingDue {
-  int level;
-  TimestampTz due_at;
-};
-constexpr int kMaxPending = 16;
-PendingDue pending[kMaxPending];
-int pending_count = 0;
+PendingChanges<TimestampTz> pending;  // when work is due
 
 LWLock* lock() {
   return LockOf(SharedTable::kWorkSchedule);
@@ -62,7 +56,7 @@ WorkSlot* place_of(Oid database) {
 }
 
 void at_transaction_end(XactEvent event, void*) {
-  if (pending_count == 0) return;
+  if (pending.empty()) return;
   // Nobody would be told at COMMIT PREPARED.
   if (event == XACT_EVENT_PRE_PREPARE) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -70,22 +64,15 @@ void at_transaction_end(XactEvent event, void*) {
   }
   if (event == XACT_EVENT_COMMIT) {
     TimestampTz due_at = 0;
-    for (int i = 0; i < pending_count; i++)
-      due_at = earlier(due_at, pending[i].due_at);
+    for (int i = 0; i < pending.count(); i++)
+      due_at = earlier(due_at, pending.at(i));
     advance_due(MyDatabaseId, due_at);
   }
-  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending_count = 0;
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) pending.clear();
 }
 
 void at_subtransaction_end(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
-  const int level = GetCurrentTransactionNestLevel();
-  if (event == SUBXACT_EVENT_ABORT_SUB) {
-    while (pending_count > 0 && pending[pending_count - 1].level >= level)
-      pending_count--;
-  } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
-    for (int i = 0; i < pending_count; i++)
-      pending[i].level = std::min(pending[i].level, level - 1);
-  }
+  pending.end_subtransaction(event);
 }
 
 }  // namespace
@@ -108,11 +95,11 @@ void publish_due_at_commit(int64 due_at) noexcept {
   const int level = GetCurrentTransactionNestLevel();
   // The levels merge as subtransactions are released; so deep a nesting publishes too much, if it
   // rolls back: a worker then finds nothing to do.
-  if (pending_count > 0 &&
-      (pending[pending_count - 1].level == level || pending_count == kMaxPending)) {
-    pending[pending_count - 1].due_at = earlier(pending[pending_count - 1].due_at, due_at);
+  TimestampTz* const last = pending.full() ? pending.last() : pending.last_of(level);
+  if (last != nullptr) {
+    *last = earlier(*last, due_at);
   } else {
-    pending[pending_count++] = {level, due_at};
+    pending.add(level, due_at);
   }
 }
 
