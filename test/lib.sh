@@ -37,7 +37,7 @@ install_packages() {
 
 build_and_install() {
     say "Building and installing sync"
-    make -s -C "$root_dir" -j"$(nproc)" PG_CONFIG=$pg_bin/pg_config
+    make -s -C "$root_dir" -j"$(nproc)" PG_CONFIG=$pg_bin/pg_config DEBUG_INFO=-g1
     as_root make -s -C "$root_dir" PG_CONFIG=$pg_bin/pg_config install >/dev/null
 }
 
