@@ -34,6 +34,16 @@ std::string Checksum(const catalog::TableName& name) {
   return checksum.empty() ? "empty" : checksum;
 }
 
+// As PhoenixKit knows tables: by their bare names, and those of schema public alone.
+std::vector<std::string> BareNames(const std::vector<std::string>& tables) {
+  std::vector<std::string> names;
+  for (const std::string& text : tables) {
+    const catalog::TableName name = catalog::ParseTableName(text);
+    if (name.schema == "public") names.push_back(name.name);
+  }
+  return names;
+}
+
 }  // namespace
 
 void PhoenixTable::Write(core::JsonWriter& json) const {
@@ -55,6 +65,7 @@ std::vector<PhoenixTable> ListPhoenixTables(const ConnectionGuard& guard) {
     if (!waits && entry.row_count.value_or(0) <= kMostRows && entry.size_bytes <= kMostBytes)
       table.checksum = Checksum(name);
     table.entry = std::move(entry);
+    table.entry.depends_on = BareNames(table.entry.depends_on);
     tables.push_back(std::move(table));
   }
   return tables;
