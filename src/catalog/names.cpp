@@ -10,6 +10,7 @@ extern "C" {
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "nodes/primnodes.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -110,6 +111,7 @@ TableName NameOfRelation(Oid relation) {
 namespace {
 
 struct ExtensionRow {
+  Oid oid;
   Oid owner;
   const char* schema;
 };
@@ -117,7 +119,7 @@ struct ExtensionRow {
 // get_extension_schema() and a way to the owner are not exported by every version: the row itself.
 ExtensionRow ReadExtension() {
   return pg::Call([] {
-    ExtensionRow row = {InvalidOid, nullptr};
+    ExtensionRow row = {InvalidOid, InvalidOid, nullptr};
     Relation rel = table_open(ExtensionRelationId, AccessShareLock);
     ScanKeyData key;
     ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
@@ -126,6 +128,7 @@ ExtensionRow ReadExtension() {
     HeapTuple tuple = systable_getnext(scan);
     if (HeapTupleIsValid(tuple)) {
       auto* form = (Form_pg_extension)GETSTRUCT(tuple);
+      row.oid = form->oid;
       row.owner = form->extowner;
       row.schema = get_namespace_name(form->extnamespace);
     }
@@ -150,8 +153,20 @@ ExtensionRow RequireExtension() {
 std::string ExtensionSchema() {
   return RequireExtension().schema;
 }
+
+// Who asks is about to read or write the extension's tables, and locks the extension before the
+// first of them, until the transaction's end. DROP EXTENSION locks it first as well, then the
+// tables in an order of its own: without this it could end in a deadlock.
 Oid ExtensionOwner() {
-  return RequireExtension().owner;
+  ExtensionRow row = RequireExtension();
+  for (;;) {
+    const Oid oid = row.oid;
+    pg::Call([&] { LockDatabaseObject(ExtensionRelationId, oid, 0, AccessShareLock); });
+    // While it was waited for, it may have been dropped, and another one come.
+    row = RequireExtension();
+    if (row.oid == oid) return row.owner;
+    pg::Call([&] { UnlockDatabaseObject(ExtensionRelationId, oid, 0, AccessShareLock); });
+  }
 }
 
 }  // namespace pgsync::catalog

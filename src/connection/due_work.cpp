@@ -21,9 +21,10 @@ namespace {
 
 constexpr int kLaterMs = 5000;
 
-// Whoever drops the extension locks its tables in an order of its own: waiting for one of them
-// while holding another could end in a deadlock, of which the drop would be the victim.
+// Whoever changes several of the tables locks them in an order of its own: waiting for one of them
+// while holding another could end in a deadlock.
 bool LockAllOrNothing() {
+  (void)catalog::ExtensionOwner();  // before its tables
   for (const char* table : {"sync_connections", "sync_transfers", "sync_notices"}) {
     const Oid oid = catalog::FindRelation({catalog::ExtensionSchema(), table});
     if (!OidIsValid(oid) ||

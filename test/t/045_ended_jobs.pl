@@ -72,6 +72,28 @@ add_receiver($b, 'new', $site->{url});
 $job = sql(q(SELECT sync_transfer_async('new', tables => '{t}')));
 ok(wait_for(sub { ended($job) =~ /^completed/ }, 'a job of the new one'), 'a new one has its jobs');
 
+# Who uses its tables in another order than DROP EXTENSION locks them is waited for, without a deadlock.
+my $user = background($b, q(
+BEGIN;
+SELECT sync_purge_transfers('100 years');
+DO $$
+BEGIN
+	FOR i IN 1 .. 1000 LOOP
+		PERFORM pg_stat_clear_snapshot();
+		EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%DROP EXTENSION sync%' AND wait_event_type = 'Lock');
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END $$;
+SELECT sync_suspend_connection('none of that name');
+COMMIT;
+));
+wait_for(sub { sql("SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'sync_transfers' AND l.mode = 'RowExclusiveLock'") ne '0' }, 'it uses one');
+sql('DROP EXTENSION sync');
+sql('CREATE EXTENSION sync');
+finished($user);
+unlike($user->{err}, qr/40P01/, 'DROP EXTENSION and who uses several tables: no deadlock');
+like($user->{err}, qr/none of that name/, 'both were served');
+
 no_leftovers($_, $_->name) foreach $a, $b;
 $_->stop foreach $a, $b;
 done_testing();
