@@ -86,12 +86,24 @@ SELECT * FROM errors(sync_import('crowd', crowd(451, 600, 'd') || '[{"id": 601, 
 SELECT result(sync_import('crowd', crowd(1, 600, 'e'), 'merge'));
 SELECT v, count(*) FROM crowd GROUP BY v ORDER BY v;
 
+-- Each row is looked up by the key's index, whatever statistics say of a table that was emptied.
+CREATE TABLE emptied (id int PRIMARY KEY, v text, code int);
+INSERT INTO emptied SELECT i FROM generate_series(1, 20000) i;
+DELETE FROM emptied;
+ANALYZE emptied;
+BEGIN;
+SELECT result(sync_import('emptied', crowd(1, 300, 'a'), 'overwrite'));
+SELECT result(sync_import('emptied', crowd(301, 600, 'b'), 'overwrite'));
+SELECT result(sync_import('emptied', crowd(301, 700, 'c'), 'skip'));
+SELECT idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'emptied';
+COMMIT;
+
 -- No columns at all.
 CREATE TABLE nothing ();
 SELECT result(sync_import('nothing', '[{}, {}]'));
 SELECT count(*) FROM nothing;
 
 DROP VIEW a_view;
-DROP TABLE goods, ident, parted, moving, "We%ird ""Täble""", s, nothing, crowd;
+DROP TABLE goods, ident, parted, moving, "We%ird ""Täble""", s, nothing, crowd, emptied;
 DROP SEQUENCE tries;
 DROP FUNCTION result, errors, note_try, crowd(int, int, text);

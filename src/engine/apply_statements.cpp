@@ -52,9 +52,8 @@ class Builder {
         statements.insert_all = Insert(source_);
       }
       if (strategy_ != Strategy::kSkip) statements.identity = Identity();
-      statements.exists =
-          Cat("SELECT EXISTS (SELECT FROM ", target_.FromClause(), " AS t, ", kIncomingRelation,
-              " AS s WHERE ", Range(), " AND ", KeyMatches(), ")");
+      statements.exists = Cat("SELECT EXISTS (SELECT FROM ", kIncomingRelation, " AS s WHERE ",
+                              Range(), " AND ", Exists(), ")");
     }
     statements.key_json = KeyJson();
     if (!options_.late.empty() || options_.return_keys) statements.touched = Touched();
@@ -99,6 +98,14 @@ class Builder {
     for (size_t position : key_->columns)
       incoming.push_back(Incoming(position));
     return engine::KeyMatches(target_, *key_, incoming);
+  }
+
+  // Whether the row of an incoming one's key is there. OFFSET 0 keeps this from becoming a join:
+  // whatever statistics say of the table, as when it was emptied, it is a lookup by the key's index
+  // for each row, and not a scan of all of the index or of the batch.
+  std::string Exists() const {
+    return Cat("EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ", KeyMatches(),
+               " OFFSET 0)");
   }
 
   // The columns that an existing row takes from the incoming one.
@@ -176,8 +183,7 @@ class Builder {
   // The incoming rows that do not exist.
   std::string NewRows() const {
     if (key_ == nullptr) return source_;
-    return Cat(source_, " AND NOT EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ",
-               KeyMatches(), ")");
+    return Cat(source_, " AND NOT ", Exists());
   }
 
   std::string Insert(const std::string& rows) const {

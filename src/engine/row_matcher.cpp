@@ -42,7 +42,7 @@ std::vector<size_t> Twice(std::vector<size_t> columns) {
 
 RowMatcher::RowMatcher(const catalog::Table& target, const BatchColumns& columns,
                        const RowMatching& matching, StoringSink& next, ApplyCounts& counts)
-    : StoringSink(kIncomingRelation, target, columns.All()),
+    : StoringSink(kIncomingRelation, target, columns),
       columns_(columns),
       matching_(matching),
       next_(next),
@@ -69,11 +69,12 @@ std::string RowMatcher::Statement(const catalog::Table& target) const {
   std::vector<std::string> lookups;
   for (size_t i = 0; i < matching_.keys.size(); i++)
     lookups.push_back(Cat("SELECT ", i, " AS k", here, where(matching_.keys[i])));
-  return Cat("SELECT s.n", came, found, " FROM ", kIncomingRelation,
-             " AS s CROSS JOIN LATERAL (SELECT * FROM (", core::Join(lookups, " UNION ALL "),
-             ") AS t ORDER BY t.k LIMIT 1) AS t "
-             "WHERE s.n OPERATOR(pg_catalog.>=) $1 AND s.n OPERATOR(pg_catalog.<=) $2",
-             matching_.own ? Cat(" AND NOT EXISTS (SELECT", where(*matching_.own), ")") : "");
+  return Cat(
+      "SELECT s.n", came, found, " FROM ", kIncomingRelation,
+      " AS s CROSS JOIN LATERAL (SELECT * FROM (", core::Join(lookups, " UNION ALL "),
+      ") AS t ORDER BY t.k LIMIT 1) AS t "
+      "WHERE s.n OPERATOR(pg_catalog.>=) $1 AND s.n OPERATOR(pg_catalog.<=) $2",
+      matching_.own ? Cat(" AND NOT EXISTS (SELECT", where(*matching_.own), " OFFSET 0)") : "");
 }
 
 void RowMatcher::Apply() {
