@@ -30,7 +30,7 @@ BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_
 BatchApplier::BatchApplier(const catalog::Table& target, const std::vector<size_t>& columns,
                            const ApplyOptions& options, ApplyStatements statements,
                            RowErrors& errors, ApplyCounts& counts)
-    : StoringSink(kIncomingRelation, target, BatchColumns{columns, options.carried}.All()),
+    : StoringSink(kIncomingRelation, target, BatchColumns{columns, options.carried}),
       target_(target),
       strategy_(options.strategy),
       errors_(errors),

@@ -22,7 +22,7 @@ BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_
 
 BatchCounter::BatchCounter(const catalog::Table& target, const std::vector<size_t>& columns,
                            ApplyStatements statements, ApplyCounts& counts)
-    : StoringSink(kIncomingRelation, target, columns),
+    : StoringSink(kIncomingRelation, target, BatchColumns{columns, {}}),
       counts_(counts),
       count_new_(std::move(statements.count_new)),
       count_changed_(std::move(statements.count_changed)) {}
@@ -48,7 +48,7 @@ BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<siz
 
 BatchVerifier::BatchVerifier(const catalog::Table& target, const std::vector<size_t>& columns,
                              ApplyStatements statements, Unequal& unequal)
-    : StoringSink(kIncomingRelation, target, columns),
+    : StoringSink(kIncomingRelation, target, BatchColumns{columns, {}}),
       unequal_(unequal),
       count_unequal_(std::move(statements.count_unequal)),
       unequal_keys_(std::move(statements.unequal_keys)) {}

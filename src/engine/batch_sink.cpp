@@ -16,6 +16,18 @@ size_t PlaceOf(const std::vector<size_t>& positions, size_t position) {
                              positions.begin());
 }
 
+// A value that was translated may be as long as the referenced column allows: how long it may be
+// here is looked at when it is written.
+std::vector<RowStore::Column> StoredColumns(const catalog::Table& target,
+                                            const BatchColumns& columns) {
+  std::vector<RowStore::Column> stored;
+  for (size_t position : columns.All()) {
+    stored.push_back(RowStore::ColumnOf(target.columns[position]));
+    if (PlaceOf(columns.carried, position) < columns.carried.size()) stored.back().typmod = -1;
+  }
+  return stored;
+}
+
 }  // namespace
 
 std::vector<size_t> BatchColumns::All() const {
@@ -38,7 +50,7 @@ std::string BatchColumns::Came(size_t position) const {
 }
 
 StoringSink::StoringSink(const char* relation, const catalog::Table& target,
-                         const std::vector<size_t>& columns)
-    : incoming_(relation, target, columns, kBatchMemory) {}
+                         const BatchColumns& columns)
+    : incoming_(relation, StoredColumns(target, columns), kBatchMemory) {}
 
 }  // namespace pgsync::engine

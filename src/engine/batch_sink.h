@@ -47,8 +47,7 @@ class StoringSink : public BatchSink {
 
  protected:
   /// `relation`: the name under which it is seen, see RowStore.
-  StoringSink(const char* relation, const catalog::Table& target,
-              const std::vector<size_t>& columns);
+  StoringSink(const char* relation, const catalog::Table& target, const BatchColumns& columns);
 
   RowStore incoming_;
 };

@@ -20,7 +20,7 @@ KeyTranslator::KeyTranslator(const catalog::Table& target, const BatchColumns& c
                              std::vector<const KeyTranslation*> translations, StoringSink& next,
                              Incomplete incomplete)
     : StoringSink(kRawRelation, target,
-                  rows == Rows::kWithCarried ? columns.All() : columns.columns),
+                  rows == Rows::kWithCarried ? columns : BatchColumns{columns.columns, {}}),
       target_(target),
       columns_(columns),
       taken_(columns),

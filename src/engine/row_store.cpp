@@ -14,10 +14,8 @@ namespace {
 std::vector<RowStore::Column> ColumnsOf(const catalog::Table& target,
                                         const std::vector<size_t>& positions) {
   std::vector<RowStore::Column> columns;
-  for (size_t position : positions) {
-    const catalog::Column& column = target.columns[position];
-    columns.push_back({column.type, column.typmod, column.collation});
-  }
+  for (size_t position : positions)
+    columns.push_back(RowStore::ColumnOf(target.columns[position]));
   return columns;
 }
 }  // namespace

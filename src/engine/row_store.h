@@ -26,6 +26,9 @@ class RowStore {
     int32 typmod = -1;
     Oid collation = InvalidOid;
   };
+  static Column ColumnOf(const catalog::Column& column) {
+    return {column.type, column.typmod, column.collation};
+  }
   /// See the other constructor.
   RowStore(const char* name, const std::vector<Column>& columns, int memory);
   /// Holds values of some columns of a table. `name`: of the relation, without need of quotes.

@@ -118,6 +118,14 @@ on_b(q(INSERT INTO city VALUES (1, 'O-R', 'Rome'), (2, NULL, 'Oslo')));
 is(transfer_all(q('{street,city}', match => 'unique')), 'city|1|0|2|0 street|4|0|0|0', 'a reference to another column');
 is(on_b('SELECT * FROM street ORDER BY id'), "1|O-R|1\n2||2\n3|T-B|93\n4||1", 'takes that of the row here');
 
+# One that is longer than the column may be is refused, as every other one.
+on_both('CREATE TABLE brand (id int PRIMARY KEY, name text UNIQUE, code varchar(9) UNIQUE); CREATE TABLE model (id int PRIMARY KEY, brand varchar(3) REFERENCES brand (code))');
+on_a(q(INSERT INTO brand VALUES (91, 'A', 'abc'), (92, 'B', 'def'); INSERT INTO model VALUES (1, 'abc'), (2, 'def')));
+on_b(q(INSERT INTO brand VALUES (1, 'A', 'abcabcabc')));
+refused(q('{model,brand}', match => 'unique'), '22001', qr/value too long for type character varying\(3\)/, 'a value that is too long');
+is(transfer_all(q('{model,brand}', match => 'unique', max_errors => 1)), 'brand|1|0|1|0 model|1|0|0|1', 'is an error of its row');
+is(on_b('SELECT * FROM model'), '2|def', 'alone');
+
 # A key with a part that is re-pointed, and what refers to that.
 on_both(q(CREATE TABLE deal (id int PRIMARY KEY, number text UNIQUE);
 	CREATE TABLE deal_line (line int, deal int REFERENCES deal, what text, PRIMARY KEY (deal, line));
