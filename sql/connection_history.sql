@@ -1,4 +1,11 @@
--- The history of transfers: approval, numbers, clearing up.
+-- The history of transfers: approval, numbers, clearing up. Where the module is disabled nothing expires by itself
+-- meanwhile, once no worker is left that began before.
+SELECT sync_disable();
+DO $$ BEGIN
+    WHILE EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sync job worker') LOOP
+        PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
+    END LOOP;
+END $$;
 SELECT status FROM sync_create_connection('from', 'receiver', 'https://db1.example/shop', token => 'abc');
 INSERT INTO sync_transfers (direction, connection_uuid, table_name, records_transferred, records_created, records_updated,
         bytes_transferred, status, inserted_at, completed_at)
@@ -19,8 +26,7 @@ SELECT * FROM sync_table_stats(connection => 'no such');
 SELECT * FROM sync_connection_stats('no such');
 SELECT connection, table_name, status, success_rate, duration FROM sync_transfer_list ORDER BY inserted_at, table_name, status LIMIT 4;
 
--- Approval. Where the module is disabled nothing expires by itself meanwhile.
-SELECT sync_disable();
+-- Approval.
 CREATE TABLE waiting AS
     SELECT gen_random_uuid() AS uuid, t AS name, status, left_over FROM (VALUES ('a', 'pending_approval', interval '1 hour'),
         ('b', 'pending_approval', '1 hour'), ('late', 'pending_approval', '-1 second'), ('done', 'completed', NULL), ('running', 'in_progress', NULL)) v(t, status, left_over);

@@ -141,8 +141,7 @@ void NativePeer::RaiseRefusal(const net::HttpResponse& response) {
       throw core::GatewayError(url_.Display(), response.status, body);
     throw Error(sqlstate::kProtocolViolation,
                 Cat("the peer at ", url_.Display(), " does not answer as a sync server"))
-        .WithDetail(
-            Cat("It answered with status ", response.status, ": ", core::Excerpt(body, 200)));
+        .WithDetail(core::StatusDetail(response.status, body));
   }
   Error error = pg::ErrorFromWire(remote.ToError());
   const auto waits_for = net::FindHeader(response.headers, core::kWaitHeader);

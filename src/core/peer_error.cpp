@@ -49,9 +49,14 @@ bool IsGatewayFailure(int status) {
   return status == 502 || status == 503 || status == 504;
 }
 
+std::string StatusDetail(int status, std::string_view body) {
+  const std::string page = Excerpt(body, kPageLimit);
+  return Cat("It answered with status ", status, page.empty() ? "." : ": ", page);
+}
+
 Error GatewayError(std::string_view url, int status, std::string_view body) {
   return Error(sqlstate::kConnectionFailed, Cat("could not connect to ", url))
-      .WithDetail(Cat("It answered with status ", status, ": ", Excerpt(body, kPageLimit)));
+      .WithDetail(StatusDetail(status, body));
 }
 
 }  // namespace pgsync::core

@@ -27,6 +27,9 @@ struct RemoteError {
 /// the peer itself says so in its own words. It may be there again soon.
 bool IsGatewayFailure(int status);
 
+/// A DETAIL: the status and the beginning of the page.
+std::string StatusDetail(int status, std::string_view body);
+
 /// The error of that: 08001.
 Error GatewayError(std::string_view url, int status, std::string_view body);
 

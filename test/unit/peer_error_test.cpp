@@ -96,5 +96,10 @@ TEST(RemoteErrorTest, TakesKeysThatItDoesNotKnow) {
   EXPECT_EQ(error.message, "m");
 }
 
+TEST(StatusDetailTest, EndsLikeASentenceWhereThereIsNoPage) {
+  EXPECT_EQ(StatusDetail(503, ""), "It answered with status 503.");
+  EXPECT_EQ(StatusDetail(404, "<h1>Not found"), "It answered with status 404: <h1>Not found");
+}
+
 }  // namespace
 }  // namespace pgsync::core
