@@ -43,7 +43,11 @@ std::optional<int64_t> NextExpiry() {
   const std::string connections = TableOf("sync_connections"),
                     transfers = TableOf("sync_transfers");
   pg::UserScope owner(catalog::ExtensionOwner());
-  return CatalogQuery(Cat("SELECT least((SELECT min(expires_at) FROM ", connections,
+  // One that is used up and still active was locked when it was to expire.
+  return CatalogQuery(Cat("SELECT least((SELECT min(CASE WHEN downloads_used >= max_downloads OR "
+                          "records_downloaded >= max_records_total THEN clock_timestamp() "
+                          "ELSE expires_at END) FROM ",
+                          connections,
                           " WHERE status = 'active'), (SELECT min(approval_expires_at) FROM ",
                           transfers, " WHERE status = 'pending_approval'))"))
       .at(0)

@@ -33,7 +33,8 @@ foreach my $strategy (qw(skip overwrite merge))
 	cmp_ok(scalar @inserts, '>=', 3, "$strategy: the plans are in the log");
 	my $compared = 0;
 	$compared += $1 while $log =~ /Rows Removed by (?:Join )?Filter: (\d+)/g;
-	cmp_ok($compared, '<', $rows, "$strategy: rows are not compared with all others");
+	# Each is looked up once before it is inserted, which removes it from those that exist.
+	cmp_ok($compared, '<', 2 * $rows, "$strategy: rows are not compared with all others");
 }
 
 no_leftovers($_, $_->name) foreach $sender, $receiver;
