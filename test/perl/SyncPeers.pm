@@ -9,7 +9,7 @@ use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
 use SyncTest;
 
-our @EXPORT = qw(peer_proxy add_receiver);
+our @EXPORT = qw(peer_proxy add_sender add_receiver);
 
 my $proxies = 0;
 my $directory = PostgreSQL::Test::Utils::tempdir('peers');
@@ -60,6 +60,23 @@ sub peer_proxy
 		url => "http://localhost:$port",
 		mode => sub { unlink $file; append_to_file($file, $_[0]); }
 	};
+}
+
+my $senders = 0;
+
+# An approved sender connection: its token, or token and name. Options: name, db, settings (JSON),
+# role, and set, columns of its row that are then changed.
+sub add_sender
+{
+	my ($node, %options) = @_;
+	my $name = $options{name} || 'site ' . ++$senders;
+	my $db = $options{db} || 'postgres';
+	my $settings = $options{settings} || '{}';
+	my $role = $options{role} || 'sharer';
+	my $token = $node->safe_psql($db, "SELECT token FROM sync_create_connection('$name', 'sender', 'https://$senders.example', '$settings', run_as => '$role')");
+	$node->safe_psql($db, "SELECT FROM sync_approve_connection('$name')");
+	$node->safe_psql($db, "UPDATE sync_connections SET $options{set} WHERE name = '$name'") if $options{set};
+	return wantarray ? ($token, $name) : $token;
 }
 
 # A receiver connection to that url.

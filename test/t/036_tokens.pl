@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 'perl';
 use PostgreSQL::Test::Utils;
+use SyncPeers;
 use SyncTest;
 use Test::More;
 use Time::HiRes qw(time);
@@ -25,19 +26,7 @@ GRANT SELECT ON t, other TO sharer;
 SQL
 
 # A sender connection with a token; settings as JSON, columns as SQL assignments.
-my $made = 0;
-sub connection
-{
-	my (%options) = @_;
-	my $name = $options{name} || 'site ' . ++$made;
-	my $db = $options{db} || 'postgres';
-	my $settings = $options{settings} || '{}';
-	my $role = $options{role} || 'sharer';
-	my $token = $a->safe_psql($db, "SELECT token FROM sync_create_connection('$name', 'sender', 'https://$made.example', '$settings', run_as => '$role')");
-	$a->safe_psql($db, "SELECT FROM sync_approve_connection('$name')");
-	$a->safe_psql($db, "UPDATE sync_connections SET $options{set} WHERE name = '$name'") if $options{set};
-	return wantarray ? ($token, $name) : $token;
-}
+sub connection { return add_sender($a, @_); }
 
 sub connects { my ($token, $more, $to) = @_; $more //= ''; $to //= $url; return "SELECT sync_connect('$to', token => '$token'$more) AS c \\gset\n"; }
 sub column { my ($name, $column) = @_; return $a->safe_psql('postgres', "SELECT $column FROM sync_connections WHERE name = '$name'"); }

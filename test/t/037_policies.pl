@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 'perl';
 use PostgreSQL::Test::Utils;
+use SyncPeers;
 use SyncTest;
 use Test::More;
 use Time::HiRes qw(time usleep);
@@ -29,17 +30,7 @@ CREATE ROLE other_sharer;
 GRANT SELECT ON t, other, hidden, none, big TO sharer;
 SQL
 
-my $made = 0;
-sub connection
-{
-	my ($settings, $set) = @_;
-	my $name = 'site ' . ++$made;
-	$settings ||= '{}';
-	my $token = $a->safe_psql('postgres', "SELECT token FROM sync_create_connection('$name', 'sender', 'https://$made.example', '$settings', run_as => 'sharer')");
-	$a->safe_psql('postgres', "SELECT FROM sync_approve_connection('$name')");
-	$a->safe_psql('postgres', "UPDATE sync_connections SET $set WHERE name = '$name'") if $set;
-	return ($token, $name);
-}
+sub connection { my ($settings, $set) = @_; return add_sender($a, settings => $settings, set => $set); }
 
 sub connects { my ($token, $more) = @_; $more //= ''; return "SELECT sync_connect('$url', token => '$token'$more) AS c \\gset\n"; }
 sub column { my ($name, $column) = @_; return $a->safe_psql('postgres', "SELECT $column FROM sync_connections WHERE name = '$name'"); }

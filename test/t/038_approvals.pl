@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 'perl';
 use PostgreSQL::Test::Utils;
+use SyncPeers;
 use SyncTest;
 use Test::More;
 
@@ -21,15 +22,7 @@ CREATE ROLE sharer;
 GRANT SELECT ON t, u, free TO sharer;
 SQL
 
-my $made = 0;
-sub connection
-{
-	my ($settings) = @_;
-	my $name = 'site ' . ++$made;
-	my $token = $a->safe_psql('postgres', "SELECT token FROM sync_create_connection('$name', 'sender', 'https://$made.example', '$settings', run_as => 'sharer')");
-	$a->safe_psql('postgres', "SELECT FROM sync_approve_connection('$name')");
-	return ($token, $name);
-}
+sub connection { return add_sender($a, settings => $_[0]); }
 
 sub connects { my ($token, $timeout) = @_; return "SELECT sync_connect('$url', token => '$token', timeout => '$timeout') AS c \\gset\n"; }
 sub transfers { my ($columns, $more) = @_; return $a->safe_psql('postgres', "SELECT $columns FROM sync_transfers " . ($more // 'ORDER BY inserted_at')); }

@@ -5,6 +5,7 @@ use warnings;
 use lib 'perl';
 use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
+use SyncPeers;
 use SyncTest;
 use Test::More;
 
@@ -26,15 +27,7 @@ SQL
 }
 $a->safe_psql('postgres', 'CREATE ROLE sharer; GRANT SELECT ON big, t, free TO sharer');
 
-my $made = 0;
-sub connection
-{
-	my ($settings) = @_;
-	my $name = 'site ' . ++$made;
-	my $token = $a->safe_psql('postgres', "SELECT token FROM sync_create_connection('$name', 'sender', 'https://$made.example', '$settings', run_as => 'sharer')");
-	$a->safe_psql('postgres', "SELECT FROM sync_approve_connection('$name')");
-	return ($token, $name);
-}
+sub connection { return add_sender($a, settings => $_[0]); }
 
 sub connects { my ($token) = @_; return "SELECT sync_connect('$url', token => '$token', timeout => '2 min') AS c \\gset\n"; }
 sub column { my ($name, $column) = @_; return $a->safe_psql('postgres', "SELECT $column FROM sync_connections WHERE name = '$name'"); }

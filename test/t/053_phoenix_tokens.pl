@@ -6,6 +6,7 @@ use lib 'perl';
 use JSON::PP;
 use PhoenixSocket;
 use PostgreSQL::Test::Utils;
+use SyncPeers;
 use SyncTest;
 use Test::More;
 
@@ -21,17 +22,7 @@ CREATE ROLE sharer;
 GRANT SELECT ON users, posts, secret TO sharer;
 SQL
 
-my $made = 0;
-sub connection
-{
-	my (%options) = @_;
-	my $name = 'site ' . ++$made;
-	my $settings = $options{settings} || '{}';
-	my $token = $node->safe_psql('postgres', "SELECT token FROM sync_create_connection('$name', 'sender', 'https://$made.example', '$settings', run_as => 'sharer')");
-	$node->safe_psql('postgres', "SELECT FROM sync_approve_connection('$name')");
-	$node->safe_psql('postgres', "UPDATE sync_connections SET $options{set} WHERE name = '$name'") if $options{set};
-	return ($token, $name);
-}
+sub connection { return add_sender($node, @_); }
 sub column { my ($name, $column) = @_; return $node->safe_psql('postgres', "SELECT $column FROM sync_connections WHERE name = '$name'"); }
 sub open_token { my ($token, $more, $prefix) = @_; return PhoenixSocket->open_socket($port, ($prefix // '') . "/sync/websocket?token=$token" . ($more // ''), 'User-Agent' => 'Site/1'); }
 sub refused
