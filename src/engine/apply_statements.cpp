@@ -4,6 +4,7 @@
 
 #include "core/text.h"
 #include "engine/batch_sink.h"
+#include "engine/positions.h"
 #include "engine/row_sql.h"
 
 namespace pgsync::engine {
@@ -69,9 +70,7 @@ class Builder {
       }
       const std::string same =
           compared.empty() ? std::string() : Cat(" AND NOT (true", Differ(compared), ")");
-      const std::string unequal =
-          Cat(source_, " AND NOT EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ",
-              KeyMatches(), same, ")");
+      const std::string unequal = Cat(source_, " AND NOT ", Exists(same));
       statements.count_unequal = Cat("SELECT pg_catalog.count(*) FROM ", unequal);
       statements.unequal_keys =
           Cat("SELECT ", KeyObject(), " FROM ", unequal, " ORDER BY s.n LIMIT 5");
@@ -81,9 +80,6 @@ class Builder {
 
  private:
   bool Has(size_t position) const { return batch_.Has(position); }
-  static bool IsIn(const std::vector<size_t>& positions, size_t position) {
-    return std::find(positions.begin(), positions.end(), position) != positions.end();
-  }
   std::string Incoming(size_t position) const { return batch_.Value(position); }
   std::string Name(size_t position) const {
     return QuoteIdentifier(target_.columns[position].name);
@@ -103,8 +99,9 @@ class Builder {
   // Whether the row of an incoming one's key is there. OFFSET 0 keeps this from becoming a join:
   // whatever statistics say of the table, as when it was emptied, it is a lookup by the key's index
   // for each row, and not a scan of all of the index or of the batch.
-  std::string Exists() const {
-    return Cat("EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ", KeyMatches(),
+  // `more`: what else has to hold.
+  std::string Exists(const std::string& more = std::string()) const {
+    return Cat("EXISTS (SELECT FROM ", target_.FromClause(), " AS t WHERE ", KeyMatches(), more,
                " OFFSET 0)");
   }
 
@@ -170,7 +167,7 @@ class Builder {
     if (strategy_ == Strategy::kSkip) return std::string();
     std::vector<std::string> sets;
     for (size_t position : Updated()) {
-      if (!IsIn(options_.late, position))
+      if (!Contains(options_.late, position))
         sets.push_back(Cat(Name(position), " = ", NewValue(position)));
     }
     if (Updated().empty()) return std::string();
@@ -191,12 +188,12 @@ class Builder {
     bool identity_always = false;
     for (size_t position : columns_) {
       if (strategy_ == Strategy::kAppend && target_.IsPrimaryKeyColumn(position) &&
-          !IsIn(options_.kept_keys, position)) {
+          !Contains(options_.kept_keys, position)) {
         continue;
       }
       names.push_back(Name(position));
       // A null of the column's type.
-      values.push_back(IsIn(options_.late, position)
+      values.push_back(Contains(options_.late, position)
                            ? Cat("CASE WHEN false THEN ", Incoming(position), " END")
                            : Incoming(position));
       identity_always = identity_always || target_.columns[position].identity == 'a';
@@ -271,7 +268,7 @@ void RequireStrategyPossible(const catalog::Table& target, Strategy strategy,
   if (strategy != Strategy::kAppend || !target.primary_key) return;
   for (size_t position : target.primary_key->columns) {
     if (target.columns[position].has_default()) continue;
-    if (std::find(kept_keys.begin(), kept_keys.end(), position) != kept_keys.end()) continue;
+    if (Contains(kept_keys, position)) continue;
     throw core::Error(core::sqlstate::kFeatureNotSupported,
                       Cat("cannot append to table \"", target.name.ForMessage(), "\""))
         .WithDetail(Cat("Key column \"", target.columns[position].name,

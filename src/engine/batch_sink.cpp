@@ -1,8 +1,7 @@
 #include "engine/batch_sink.h"
 
-#include <algorithm>
-
 #include "core/text.h"
+#include "engine/positions.h"
 
 namespace pgsync::engine {
 
@@ -11,11 +10,6 @@ namespace {
 // How large a batch may become before it spills to a file, in kB. One row may be larger.
 constexpr int kBatchMemory = 16 * 1024;
 
-size_t PlaceOf(const std::vector<size_t>& positions, size_t position) {
-  return static_cast<size_t>(std::find(positions.begin(), positions.end(), position) -
-                             positions.begin());
-}
-
 // A value that was translated may be as long as the referenced column allows: how long it may be
 // here is looked at when it is written.
 std::vector<RowStore::Column> StoredColumns(const catalog::Table& target,
@@ -23,7 +17,7 @@ std::vector<RowStore::Column> StoredColumns(const catalog::Table& target,
   std::vector<RowStore::Column> stored;
   for (size_t position : columns.All()) {
     stored.push_back(RowStore::ColumnOf(target.columns[position]));
-    if (PlaceOf(columns.carried, position) < columns.carried.size()) stored.back().typmod = -1;
+    if (Contains(columns.carried, position)) stored.back().typmod = -1;
   }
   return stored;
 }
@@ -37,7 +31,7 @@ std::vector<size_t> BatchColumns::All() const {
 }
 
 bool BatchColumns::Has(size_t position) const {
-  return PlaceOf(columns, position) < columns.size();
+  return Contains(columns, position);
 }
 
 std::string BatchColumns::Value(size_t position) const {

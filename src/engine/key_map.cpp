@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "engine/positions.h"
 
 namespace pgsync::engine {
 
@@ -12,10 +13,6 @@ using core::Join;
 namespace {
 
 constexpr int kMapMemory = 4 * 1024;  // kB
-
-bool Contains(const std::vector<size_t>& positions, size_t position) {
-  return std::find(positions.begin(), positions.end(), position) != positions.end();
-}
 
 }  // namespace
 
@@ -38,8 +35,7 @@ std::string KeyMap::Equal(const std::vector<std::string>& left,
   const std::vector<size_t>& of_key = contents_.key.columns;
   std::vector<std::string> parts;
   for (size_t i = 0; i < of_key.size(); i++) {
-    const auto at = static_cast<size_t>(std::find(columns_.begin(), columns_.end(), of_key[i]) -
-                                        columns_.begin());
+    const size_t at = PlaceOf(columns_, of_key[i]);
     parts.push_back(contents_.key.Equal(i, left.at(at), right.at(at)));
   }
   return Join(parts, " AND ");
@@ -111,8 +107,7 @@ std::string TranslationJoins::ValueOf(size_t translation, const catalog::Table& 
   const KeyTranslation& translated = *translations_[translation];
   const KeyMap& map = *translated.map;
   const std::vector<size_t>& columns = translated.columns;
-  const auto i =
-      static_cast<size_t>(std::find(columns.begin(), columns.end(), position) - columns.begin());
+  const size_t i = PlaceOf(columns, position);
   const std::string value = Cat("m", translation, ".c", columns.size() + i);
   const catalog::Column& column = table.columns[position];
   if (map.target().columns[map.columns()[i]].type == column.type) return value;

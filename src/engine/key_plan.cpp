@@ -4,18 +4,13 @@
 
 #include "core/text.h"
 #include "engine/apply_statements.h"
+#include "engine/positions.h"
 
 namespace pgsync::engine {
 
 using core::Cat;
 
 namespace {
-
-using Positions = std::vector<size_t>;
-
-bool Contains(const Positions& positions, size_t position) {
-  return std::find(positions.begin(), positions.end(), position) != positions.end();
-}
 
 bool ContainsAll(const Positions& positions, const Positions& all) {
   return std::all_of(all.begin(), all.end(),
@@ -130,7 +125,7 @@ class KeyPlanner {
     translation.rule = rule;
     translation.map = new_keys ? NewKeysOf(referenced) : MapOf(referenced, to);
     for (size_t position : translation.map->columns())
-      translation.columns.push_back(from[IndexOf(to, position)]);
+      translation.columns.push_back(from[PlaceOf(to, position)]);
     const bool late = job.late_rows && ContainsAll(job.late_rows->columns(), from);
     if (late) job.late_translations.push_back(translation);
     if (late && new_keys) return;
@@ -166,11 +161,6 @@ class KeyPlanner {
     return std::any_of(
         job.translations.begin(), job.translations.end(),
         [&](const KeyTranslation& translation) { return ContainsAny(translation.columns, any); });
-  }
-
-  static size_t IndexOf(const Positions& positions, size_t position) {
-    return static_cast<size_t>(std::find(positions.begin(), positions.end(), position) -
-                               positions.begin());
   }
 
   // All that will be known of the one is known when the other one's rows come.
