@@ -11,6 +11,7 @@
 #include "pg/identity.h"
 #include "pg/query.h"
 #include "session/job_table.h"
+#include "session/module.h"
 #include "session/work_schedule.h"
 
 extern "C" {
@@ -104,11 +105,12 @@ std::string AddJob(const std::string& connection_uuid, const std::string& site_u
 std::optional<Job> ClaimJob() {
   const std::string table = Transfers();
   pg::UserScope owner(catalog::ExtensionOwner());
-  const auto candidates =
-      CatalogQuery(Cat("SELECT uuid, coalesce(connection_uuid, uuid) FROM ", table,
-                       " WHERE job IS NOT NULL AND status = 'pending' AND next_attempt_at <= "
-                       "clock_timestamp() ORDER BY next_attempt_at, inserted_at, uuid LIMIT $1"),
-                   {Param::OfInt8(kMaxCandidates)});
+  const auto candidates = CatalogQuery(
+      Cat("SELECT uuid, coalesce(connection_uuid, uuid) FROM ", table,
+          " WHERE job IS NOT NULL AND status = 'pending' AND next_attempt_at <= "
+          "clock_timestamp() AND ",
+          session::EnabledCondition(), " ORDER BY next_attempt_at, inserted_at, uuid LIMIT $1"),
+      {Param::OfInt8(kMaxCandidates)});
   for (const pg::Row& candidate : candidates) {
     if (!session::ReserveJob(candidate.Text(1), candidate.Text(0))) continue;
     const auto claimed = CatalogQuery(

@@ -8,6 +8,7 @@
 #include "pg/identity.h"
 #include "pg/query.h"
 #include "session/launcher_state.h"
+#include "session/module.h"
 #include "session/work_schedule.h"
 
 extern "C" {
@@ -60,9 +61,8 @@ std::optional<Notice> TakeDueNotice() {
   const auto rows = CatalogQuery(
       Cat("SELECT uuid, direction, site_url, own_url, auth_token_hash, action, attempts, run_as "
           "FROM ",
-          table,
-          " WHERE next_attempt_at <= clock_timestamp() ORDER BY next_attempt_at LIMIT 1 "
-          "FOR UPDATE SKIP LOCKED"));
+          table, " WHERE next_attempt_at <= clock_timestamp() AND ", session::EnabledCondition(),
+          " ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED"));
   if (rows.empty()) return std::nullopt;
   const pg::Row& row = rows[0];
   Notice notice;

@@ -71,6 +71,10 @@ ModuleState ReadModuleState() {
   return state;
 }
 
+std::string EnabledCondition() {
+  return Cat("(SELECT enabled FROM ", SettingsTable(), ")");
+}
+
 void SetEnabled(bool enabled) {
   Write({{"enabled", Param::OfBool(enabled)}, {"home", Param::OfText(ThisDatabase())}});
 }

@@ -20,6 +20,10 @@ struct ModuleState {
 /// Reads the state, whatever the current user may read.
 ModuleState ReadModuleState();
 
+/// A condition for a query that takes up work: what was asked for after the module was disabled is
+/// not seen without that. A worker has to ask ReadModuleState() besides, for copies.
+std::string EnabledCondition();
+
 /// Changes it, as the extension's owner: whoever may execute the function may.
 void SetEnabled(bool enabled);
 void SetIncomingMode(const std::string& mode);

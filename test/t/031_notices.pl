@@ -111,6 +111,19 @@ is(value($a, 'SELECT attempts FROM sync_notices'), '0', 'disabled: not told');
 value($a, 'SELECT sync_enable()');
 becomes($b, 'suspended', 'enabled: told');
 
+# Not even by a worker that was telling another site when the module was disabled.
+pair();
+my $answer_now = PostgreSQL::Test::Utils::tempdir() . '/answer';
+my $slow = fake_peer(sub { my ($c) = @_; read_head($c); select(undef, undef, undef, 0.1) until -e $answer_now; print $c http_body(200, '{"success": true}'); });
+value($a, "SELECT sync_create_connection('slow', 'receiver', 'http://localhost:$slow', token => 's'); SELECT sync_suspend_connection('slow')");
+wait_for(sub { value($a, q(SELECT attempts FROM sync_notices)) eq '1' }, 'the slow site is being told');
+value($a, q(SELECT sync_disable(); SELECT sync_suspend_connection('c')));
+append_to_file($answer_now, '');
+wait_for(sub { value($a, q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync job worker')) eq '0' }, 'the worker has ended');
+is(value($a, q(SELECT attempts FROM sync_notices WHERE site_url LIKE '%/postgres')), '0', 'disabled meanwhile: not told, either');
+value($a, 'SELECT sync_enable()');
+becomes($b, 'suspended', 'enabled again: told');
+
 # What has a time expires by itself.
 pair();
 value($a, q(SELECT sync_update_connection('c', jsonb_build_object('expires_at', clock_timestamp() + '2 s'))));
