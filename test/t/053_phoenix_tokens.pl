@@ -132,7 +132,7 @@ refused('A' x 43, 'Invalid token', '3: row 4');
 	my $ws = joined($token);
 	is(scalar @{ ($ws->ask('request:records', table => 'users', limit => 4))[1]{records} }, 4, 'as many records as are left');
 	is(($ws->ask('request:records', table => 'users', limit => 4))[1]{error}, 'Record limit reached', 'and no more');
-	$node->safe_psql('postgres', "UPDATE sync_connections SET max_records_total = NULL WHERE name = '$name'");
+	$node->safe_psql('postgres', "UPDATE sync_connections SET max_records_total = NULL, status = 'active' WHERE name = '$name'");
 	is(($ws->ask('request:count', table => 'users'))[1]{count}, 10, 'a policy that changes is in force at the next request');
 	is(($ws->ask('request:count', table => 'users'))[1]{count}, 10, 'what was refused does not count');
 	is(($ws->ask('request:count', table => 'users'))[1]{error}, 'Rate limit exceeded', 'the rate, in which connecting is counted');
