@@ -222,53 +222,69 @@ std::optional<int64> NextJob() {
   return rows.at(0).OptionalTimestamp(0);
 }
 
-void CancelTransfer(const std::string& uuid) {
+namespace {
+
+struct CancelledRow {
+  std::string status;
+  bool is_job = false;
+  int64 attempts = 0;
+};
+
+// A transfer that the current user may cancel.
+CancelledRow ReadToCancel(const std::string& uuid) {
   const std::string table = Transfers();
-  RequireAvailable();
   const bool all = pg::Call([] { return superuser(); });
   const std::string user = pg::RoleName(GetUserId());
-  const auto rows = [&] {
-    pg::UserScope owner(catalog::ExtensionOwner());
-    return CatalogQuery(
-        Cat("SELECT status, coalesce(run_as, initiated_by) FROM ", table,
-            " WHERE uuid = $1::uuid AND ($2 OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = "
-            "coalesce(run_as, initiated_by) AND pg_has_role($3, r.oid, 'MEMBER')))"),
-        {Param::OfText(uuid), Param::OfBool(all), Param::OfName(user)});
-  }();
+  pg::UserScope owner(catalog::ExtensionOwner());
+  const auto rows = CatalogQuery(
+      Cat("SELECT status, job IS NOT NULL, attempts FROM ", table,
+          " WHERE uuid = $1::uuid AND ($2 OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = "
+          "coalesce(run_as, initiated_by) AND pg_has_role($3, r.oid, 'MEMBER')))"),
+      {Param::OfText(uuid), Param::OfBool(all), Param::OfName(user)});
   if (rows.empty()) {
     throw Error(sqlstate::kNotFound, Cat("transfer ", uuid, " not_found"))
         .WithHint("Transfers are listed in sync_transfer_list.");
   }
+  return {rows[0].Text(0), rows[0].Bool(1), rows[0].Int8(2)};
+}
+
+// False where the row is not any more what it was.
+bool CancelRow(const std::string& uuid, const CancelledRow& row) {
+  const std::string table = Transfers();
   pg::UserScope owner(catalog::ExtensionOwner());
   const auto cancelled =
       CatalogQuery(Cat("UPDATE ", table,
-                       " SET status = 'cancelled', completed_at = clock_timestamp() WHERE uuid = "
-                       "$1::uuid AND status IN ('pending', 'pending_approval', 'approved') "
-                       "RETURNING job IS NOT NULL"),
-                   {Param::OfText(uuid)});
-  if (!cancelled.empty()) {
-    if (cancelled[0].Bool(0)) Notify(uuid, "cancelled");
-    return;
-  }
-  const session::CancelResult running = session::CancelRunningJob(uuid);
-  if (running == session::CancelResult::kCancelled) return;
-  if (running == session::CancelResult::kNotRunning) {
-    // Its worker has vanished, and nobody has looked after it yet.
-    const auto abandoned =
-        CatalogQuery(Cat("UPDATE ", table,
-                         " SET status = 'cancelled', completed_at = clock_timestamp(), worker_pid "
-                         "= NULL, worker_start = NULL WHERE uuid = $1::uuid AND job IS NOT NULL "
-                         "AND status = 'in_progress' RETURNING uuid"),
-                     {Param::OfText(uuid)});
-    if (!abandoned.empty()) {
-      Notify(uuid, "cancelled");
-      return;
+                       " SET status = 'cancelled', completed_at = clock_timestamp(), worker_pid = "
+                       "NULL, worker_start = NULL WHERE uuid = $1::uuid AND status = $2 AND "
+                       "attempts = $3 RETURNING uuid"),
+                   {Param::OfText(uuid), Param::OfText(row.status), Param::OfInt8(row.attempts)});
+  if (!cancelled.empty() && row.is_job) Notify(uuid, "cancelled");
+  return !cancelled.empty();
+}
+
+}  // namespace
+
+void CancelTransfer(const std::string& uuid) {
+  RequireAvailable();
+  for (;;) {
+    const CancelledRow row = ReadToCancel(uuid);
+    const bool waits =
+        row.status == "pending" || row.status == "pending_approval" || row.status == "approved";
+    const bool running = row.status == "in_progress" && row.is_job;
+    if (running) {
+      const session::CancelResult result = session::CancelRunningJob(uuid);
+      if (result == session::CancelResult::kCancelled) return;
+      // Else its worker has vanished, and nobody has looked after it yet.
+      if (result == session::CancelResult::kEnding) break;
     }
-  }
-  if (running == session::CancelResult::kNotRunning && rows[0].Text(0) == "in_progress") {
-    throw Error(sqlstate::kNotInPrerequisiteState,
-                Cat("transfer ", uuid, " is being served to its peer"))
-        .WithHint("End the peer with sync_terminate_peer().");
+    if (!waits && !running) {
+      if (row.status != "in_progress") break;
+      throw Error(sqlstate::kNotInPrerequisiteState,
+                  Cat("transfer ", uuid, " is being served to its peer"))
+          .WithHint("End the peer with sync_terminate_peer().");
+    }
+    // Meanwhile a worker may have taken it, or brought it to its end.
+    if (CancelRow(uuid, row)) return;
   }
   throw Error(sqlstate::kNotInPrerequisiteState, Cat("transfer ", uuid, " has ended already"));
 }

@@ -114,7 +114,7 @@ void RunWorker(Oid database) {
 }  // namespace pgsync::job
 
 void pgsync_job_worker_main(Datum argument) {
-  pqsignal(SIGINT, StatementCancelHandler);
+  pqsignal(SIGINT, pgsync::session::handle_job_cancel);
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   const Oid database = DatumGetObjectId(argument);

@@ -97,7 +97,12 @@ client::StoredConnection FindSite(const Job& job) {
   return site;
 }
 
+[[noreturn]] void RaiseStopped() {
+  throw Error(sqlstate::kQueryCanceled, "transfer was cancelled");
+}
+
 void Transfer(const Job& job, const server::RoleSettings& settings) {
+  if (session::BeginJob() != session::JobStop::kNone) RaiseStopped();
   const client::StoredConnection site = FindSite(job);
   BeginOwnTransaction();
   const Oid role = RoleOf(job);
@@ -116,8 +121,7 @@ void Transfer(const Job& job, const server::RoleSettings& settings) {
   peer->Disconnect();
   AssertRole(role);
   pg::CheckInterrupts();
-  if (session::CloseJobToCancel() != session::JobStop::kNone)
-    throw Error(sqlstate::kQueryCanceled, "transfer was cancelled");
+  if (session::CloseJobToCancel() != session::JobStop::kNone) RaiseStopped();
   const session::QueueEntry done = client::ReceivedEntry(site.uuid, outcomes);
   connection::CompleteJob(job, done, TablesJson(outcomes));
   AssertRole(role);  // for the triggers that fire now
@@ -146,28 +150,31 @@ std::string ReasonOf(session::JobStop stop, const Job& job) {
 
 // Whether the job has failed for good.
 bool NoteFailure(const Job& job, const Error& error, bool from_server) {
-  const session::JobStop stop = session::CloseJobToCancel();
-  const bool cancelled = stop != session::JobStop::kNone;
+  const bool stopped = session::HoldJob() != session::JobStop::kNone;
   pg::Call([] {
     disable_timeout(STATEMENT_TIMEOUT, false);
     AbortCurrentTransaction();
   });
   std::string text = error.message();
   if (!error.detail().empty()) text = Cat(text, "\nDETAIL: ", error.detail());
-  const bool again = !cancelled && MayWorkLater(error.state(), from_server) &&
+  const bool again = !stopped && MayWorkLater(error.state(), from_server) &&
                      job.attempts < connection::kMaxAttempts;
-  InOwnTransaction([&] {
-    if (cancelled) {
+  if (again) {
+    const std::chrono::milliseconds wait =
+        core::BackoffAfter(job.attempts, kFirstRetry, kLongestRetry);
+    InOwnTransaction([&] { connection::RetryJob(job, text, wait.count()); });
+  }
+  // Also where it was stopped just now, while it was about to be tried again.
+  const session::JobStop stop = session::CloseJobToCancel();
+  const bool cancelled = stop != session::JobStop::kNone;
+  if (cancelled) {
+    InOwnTransaction([&] {
       text = ReasonOf(stop, job);
       connection::EndJob(job, connection::JobEnd::kCancelled, text);
-    } else if (again) {
-      const std::chrono::milliseconds wait =
-          core::BackoffAfter(job.attempts, kFirstRetry, kLongestRetry);
-      connection::RetryJob(job, text, wait.count());
-    } else {
-      connection::EndJob(job, connection::JobEnd::kFailed, text);
-    }
-  });
+    });
+  } else if (!again) {
+    InOwnTransaction([&] { connection::EndJob(job, connection::JobEnd::kFailed, text); });
+  }
   server::LogMessage(Cat("sync job ", job.uuid,
                          cancelled ? " was cancelled: "
                          : again   ? " will be tried again: "

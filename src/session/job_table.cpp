@@ -8,6 +8,8 @@
 
 extern "C" {
 #include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 }
 
@@ -33,6 +35,7 @@ static_assert(std::is_trivially_copyable_v<JobSlot>);
 
 JobSlot* slots = nullptr;
 int my_slot = -1;
+volatile sig_atomic_t held = false;  // this process has a job, and is not to be interrupted
 
 LWLock* lock() {
   return LockOf(SharedTable::kJobs);
@@ -55,6 +58,24 @@ void leave_jobs(int, Datum) {
 void stop_job(JobSlot& slot, JobStop why) {
   slot.stop = why;
   kill(slot.pid, SIGINT);
+}
+
+// The stop that is noted so far.
+JobStop look_at_stop(bool close) {
+  LWLockAcquire(lock(), LW_EXCLUSIVE);
+  const JobStop stop = slots[my_slot].stop;
+  if (close) slots[my_slot].can_cancel = false;
+  LWLockRelease(lock());
+  return stop;
+}
+
+// A signal that was sent before may come later still.
+JobStop hold(bool close) {
+  return pg::Call([&] {
+    held = true;
+    QueryCancelPending = false;
+    return look_at_stop(close);
+  });
 }
 
 }  // namespace
@@ -94,6 +115,7 @@ bool ReserveJob(const std::string& connection, const std::string& transfer) {
       if (strcmp(slot.connection, connection.c_str()) == 0) taken = true;
     }
     if (!taken) {
+      held = true;
       JobSlot& mine = slots[my_slot];
       strlcpy(mine.connection, connection.c_str(), sizeof(mine.connection));
       strlcpy(mine.transfer, transfer.c_str(), sizeof(mine.transfer));
@@ -105,16 +127,28 @@ bool ReserveJob(const std::string& connection, const std::string& transfer) {
   });
 }
 
-JobStop CloseJobToCancel() {
+// Time-outs are signals, too.
+void handle_job_cancel(int signal) {
+  if (held && !get_timeout_indicator(LOCK_TIMEOUT, false) &&
+      !get_timeout_indicator(STATEMENT_TIMEOUT, false)) {
+    return;
+  }
+  StatementCancelHandler(signal);
+}
+
+JobStop BeginJob() {
   return pg::Call([] {
-    LWLockAcquire(lock(), LW_EXCLUSIVE);
-    slots[my_slot].can_cancel = false;
-    const JobStop stop = slots[my_slot].stop;
-    LWLockRelease(lock());
-    // A signal that was sent before is here by now or comes to nothing.
-    QueryCancelPending = false;
-    return stop;
+    held = false;
+    return look_at_stop(false);
   });
+}
+
+JobStop HoldJob() {
+  return hold(false);
+}
+
+JobStop CloseJobToCancel() {
+  return hold(true);
 }
 
 void release_job() noexcept {
@@ -122,6 +156,7 @@ void release_job() noexcept {
   slots[my_slot].transfer[0] = '\0';
   slots[my_slot].can_cancel = false;
   LWLockRelease(lock());
+  held = false;
 }
 
 void stop_connection_jobs(const char* connection) noexcept {

@@ -21,9 +21,16 @@ enum class JobStop {
 /// Makes this process a job worker; it stops being one when it ends, however it ends. False: there
 /// is no room.
 bool EnterJobTable();
+/// For SIGINT. What stops a job is noted, and interrupts nothing but the job itself, between
+/// BeginJob() and HoldJob(): the transactions around it have to be brought to their end.
+void handle_job_cancel(int signal);
 /// Takes a job of the current database. False where another worker uses the connection.
 bool ReserveJob(const std::string& connection, const std::string& transfer);
-/// From here on the job cannot be stopped any more. Returns whether it was.
+/// From here on the job is interrupted where it is stopped. Returns whether it was before.
+JobStop BeginJob();
+/// From here on it is not. Returns whether it was stopped until now.
+JobStop HoldJob();
+/// From here on the job cannot be stopped any more, nor is it interrupted. Returns whether it was.
 JobStop CloseJobToCancel();
 /// Lets the connection go.
 void release_job() noexcept;

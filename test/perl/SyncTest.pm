@@ -13,7 +13,7 @@ use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(new_sync_node sync_url new_code pull_script run_script fails_with wait_for
   free_port log_contains no_leftovers http_request fake_peer stop_fake_peers background finished
-  private_dirty);
+  gate at_gate open_gate private_dirty);
 
 # A server with sync preloaded, its own port for peers, and the extension in database postgres.
 sub new_sync_node
@@ -212,6 +212,30 @@ sub finished
 	my ($session) = @_;
 	$session->{run}->finish;
 	return $session->{out};
+}
+
+# A gate that is shut: whoever asks for that advisory lock, shared or not, waits until it is opened.
+sub gate
+{
+	my ($node, $n) = @_;
+	my $keeper = background($node, "SELECT pg_advisory_lock($n);\nSELECT pg_sleep(600);\n");
+	wait_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $n AND granted") eq '1' }, 'the gate is shut');
+	return $keeper;
+}
+
+# Waits until someone is there.
+sub at_gate
+{
+	my ($node, $n, $what) = @_;
+	return wait_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $n AND NOT granted") ne '0' }, $what);
+}
+
+sub open_gate
+{
+	my ($node, $n, $keeper) = @_;
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $n AND granted AND pid <> pg_backend_pid()");
+	finished($keeper);
+	return;
 }
 
 # Private dirty memory of a process in kB, without the server's shared memory: a page of that counts

@@ -16,9 +16,6 @@ sub equal
 	my ($table, $what) = @_;
 	return is(on_b("SELECT sync_checksum('$table')"), on_a("SELECT sync_checksum('$table')"), "$what: equal");
 }
-# A session that goes on when an advisory lock is let go that another one holds.
-sub gate { my ($node, $n) = @_; my $s = background($node, "SELECT pg_advisory_lock($n);\nSELECT pg_sleep(120);\n"); wait_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $n AND granted") eq '1' }, 'the gate is shut'); return $s; }
-sub open_gate { my ($node, $n, $s) = @_; $node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $n AND granted AND pid <> pg_backend_pid()"); finished($s); return; }
 sub waits { my ($node, $what, $pattern) = @_; return wait_for(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '$pattern'") ne '0' }, $what); }
 
 # ---- two transfers of one table at once ----------------------------------------------------------
@@ -70,7 +67,7 @@ foreach my $case ([ 'COMMIT', 'overwrite', 'v5', 'the row that came up is overwr
 		on_b("DROP TABLE t; CREATE TABLE $table");
 		my $gate = gate($b, 1);
 		my $app = background($b, "BEGIN;\nINSERT INTO t VALUES (5, 'theirs');\nSELECT pg_advisory_lock(1);\n$end;\n");
-		wait_for(sub { on_b(q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)) eq '1' }, 'the application has inserted');
+		at_gate($b, 1, 'the application has inserted');
 		my $transfer = background($b, pull_script($a, "SELECT created + updated + skipped, error_count FROM sync_transfer(:c, 't', strategy => '$strategy', mode => 'online');"));
 		waits($b, 'the transfer waits for it', 'sync_transfer');
 		open_gate($b, 1, $gate);
@@ -98,7 +95,7 @@ on_b(q(DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t 
 	# The application has row 10 and wants row 1, the transfer has row 1 and comes to row 10.
 	my $gate = gate($b, 2);
 	my $app = background($b, "SET deadlock_timeout = '30s';\nBEGIN;\nUPDATE t SET v = 'app' WHERE id = 10;\nSELECT pg_advisory_lock(2);\nUPDATE t SET v = 'app' WHERE id = 1;\nCOMMIT;\n");
-	wait_for(sub { on_b(q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)) eq '1' }, 'the application has its row');
+	at_gate($b, 2, 'the application has its row');
 	my $transfer = background($b, pull_script($a, q(SET deadlock_timeout = '3s'; SELECT sync_transfer(:c, 't', strategy => 'overwrite', max_errors => NULL);)));
 	waits($b, 'the transfer waits', 'sync_transfer');
 	open_gate($b, 2, $gate);
@@ -146,7 +143,7 @@ on_b("CREATE TABLE first (id int PRIMARY KEY, v text); CREATE TABLE second (id i
 {
 	my $gate = gate($b, 3);
 	my $transfer = background($b, pull_script($a, q(SELECT table_name, created FROM sync_transfer_all(:c, '{first, second}');)));
-	wait_for(sub { on_b(q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)) eq '1' }, 'the transfer is in its first table');
+	at_gate($b, 3, 'the transfer is in its first table');
 	foreach my $ddl ('ALTER TABLE %s ADD z int', 'ALTER TABLE %s ALTER v TYPE bigint USING 0', 'ALTER TABLE %s DROP v', 'ALTER TABLE %s RENAME v TO w', 'ALTER TABLE %s RENAME TO gone', 'TRUNCATE %s', 'DROP TABLE %s')
 	{
 		foreach my $table ('first', 'second')
@@ -179,7 +176,7 @@ foreach my $strategy ('skip', 'overwrite')
 	my @gates = (gate($a, 4), gate($b, 4));
 	my $script = "SELECT sync_remote_get_count(:c, '%s') \\g /dev/null\nSELECT pg_advisory_lock(4);\nSET client_min_messages = debug1;\nSELECT created, error_count FROM sync_transfer(:c, '%s', strategy => 'overwrite');";
 	my @both = (background($b, pull_script($a, sprintf($script, 'empty_a', 'empty_b'))), background($a, pull_script($b, sprintf($script, 'empty_b', 'empty_a'))));
-	foreach my $node ($a, $b) { wait_for(sub { $node->safe_psql('postgres', q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)) eq '1' }, 'both have read'); }
+	at_gate($_, 4, 'both have read') foreach $a, $b;
 	open_gate($a, 4, $gates[0]);
 	open_gate($b, 4, $gates[1]);
 	finished($_) foreach @both;
