@@ -2,21 +2,25 @@
 
 namespace pgsync::engine {
 
-BatchPath::BatchPath(const LoadRequest& request, StoringSink& sink, ApplyCounts& counts,
-                     KeyTranslator::Incomplete incomplete)
+BatchPath::BatchPath(const LoadRequest& request, StoringSink& sink, RowErrors& errors,
+                     ApplyCounts& counts, bool dry)
     : columns_{request.columns, request.carried} {
   const catalog::Table& target = *request.target;
+  FailedRows* const kept = request.failed_rows;
+  const KeyTranslator::Refusal untranslatable{errors,
+                                              kept != nullptr ? &kept->unwritten() : nullptr};
   StoringSink* next = &sink;
   if (!request.unsettled.empty()) {
     next = &late_translator_.emplace(target, columns_, KeyTranslator::Rows::kWithCarried,
-                                     request.unsettled, *next, KeyTranslator::Incomplete());
+                                     request.unsettled, *next, untranslatable);
   }
   if (request.matching != nullptr)
     next = &matcher_.emplace(target, columns_, *request.matching, *next, counts);
   translated_ = next;
   if (!request.translations.empty() || !request.carried.empty()) {
-    next = &translator_.emplace(target, columns_, KeyTranslator::Rows::kAsTheyCame,
-                                request.translations, *next, incomplete);
+    next = &translator_.emplace(
+        target, columns_, KeyTranslator::Rows::kAsTheyCame, request.translations, *next,
+        KeyTranslator::Refusal{errors, kept != nullptr ? &kept->untranslated() : nullptr, !dry});
   }
   first_ = next;
 }

@@ -13,9 +13,10 @@ namespace pgsync::engine {
 /// other keys are taken out; other foreign keys get the values that are known then.
 class BatchPath {
  public:
-  /// Everything must outlive the object.
-  BatchPath(const LoadRequest& request, StoringSink& sink, ApplyCounts& counts,
-            KeyTranslator::Incomplete incomplete);
+  /// Everything must outlive the object. Rows that cannot be given new values go to `errors`, and
+  /// are kept where the request says so. `dry`: nothing here has a new key yet.
+  BatchPath(const LoadRequest& request, StoringSink& sink, RowErrors& errors, ApplyCounts& counts,
+            bool dry = false);
   BatchPath(const BatchPath&) = delete;
   BatchPath& operator=(const BatchPath&) = delete;
 

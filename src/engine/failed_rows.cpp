@@ -39,7 +39,7 @@ void FailedRows::TryAgain(const LoadRequest& request, ApplyCounts& counts) {
   const std::unique_ptr<RowStore> untranslated = std::move(untranslated_);
   Empty();
   BatchApplier applier(target_, columns_.columns, ApplyOptionsOf(request), errors_, counts);
-  BatchPath path(request, applier, counts, {&errors_, untranslated_.get()});
+  BatchPath path(request, applier, errors_, counts);
   Feed(*untranslated, request, path.first());
   Feed(*unwritten, request, path.translated());
   if (applier.postponed() > 0 && request.before_settling) request.before_settling();

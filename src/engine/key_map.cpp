@@ -14,6 +14,14 @@ namespace {
 
 constexpr int kMapMemory = 4 * 1024;  // kB
 
+// The value as one of the column's type. How long it may be is looked at when it is written: said
+// here, a cast would cut it off.
+std::string CastTo(const catalog::Column& column, const std::string& value) {
+  const std::string base = Cat("CAST(", value, " AS ", column.facts.base_name, ")");
+  const bool domain = column.type != column.facts.base;
+  return domain ? Cat("CAST(", base, " AS ", column.type_text, ")") : base;
+}
+
 }  // namespace
 
 KeyMap::KeyMap(const catalog::Table& target, const std::vector<size_t>& columns, size_t number,
@@ -69,14 +77,18 @@ void TranslationJoins::Add(const KeyTranslation& translation,
   const std::string alias = Cat("m", translations_.size());
   // The rule's pairs stand in the order of the foreign key, the map in one of its own.
   const KeyMap& map = *translation.map;
-  std::vector<std::string> referenced, referencing, nulls;
+  std::vector<std::string> referenced, referencing, nulls, here, cast;
   for (const std::string& column : translation.rule.referenced_columns) {
     for (size_t i = 0; i < values.size(); i++) {
-      const std::string& name = map.target().columns[map.columns()[i]].name;
-      if (catalog::QuoteIdentifier(name) != column) continue;
+      const catalog::Column& at = map.target().columns[map.columns()[i]];
+      if (catalog::QuoteIdentifier(at.name) != column) continue;
       referenced.push_back(Cat(alias, ".c", i));
       referencing.push_back(values[i]);
       nulls.push_back(Cat(values[i], " IS NULL"));
+      here.push_back(Cat(alias, ".c", values.size() + i));
+      cast.push_back(here.back());
+      const catalog::Column& own = table_.columns[translation.columns[i]];
+      if (own.type != at.type) cast.back() = CastTo(own, here.back());
     }
   }
   joins_ += Cat(" LEFT JOIN ", map.name(), " AS ", alias, " ON ",
@@ -84,6 +96,10 @@ void TranslationJoins::Add(const KeyTranslation& translation,
   found_.push_back(translation.required()
                        ? Cat("(", alias, ".n IS NOT NULL OR ", Join(nulls, " OR "), ")")
                        : "true");
+  if (cast != here) {
+    fits_.push_back(Cat("(", alias, ".n IS NULL OR (",
+                        catalog::MatchKeys(translation.rule, here, cast), ") IS NOT FALSE)"));
+  }
   translations_.push_back(&translation);
 }
 
@@ -102,26 +118,22 @@ std::string TranslationJoins::FirstMissing() const {
   return sql + " END";
 }
 
-std::string TranslationJoins::ValueOf(size_t translation, const catalog::Table& table,
-                                      size_t position) const {
-  const KeyTranslation& translated = *translations_[translation];
-  const KeyMap& map = *translated.map;
-  const std::vector<size_t>& columns = translated.columns;
-  const size_t i = PlaceOf(columns, position);
-  const std::string value = Cat("m", translation, ".c", columns.size() + i);
-  const catalog::Column& column = table.columns[position];
-  if (map.target().columns[map.columns()[i]].type == column.type) return value;
-  return Cat("CAST(", value, " AS ", column.type_text, ")");
+std::string TranslationJoins::fits() const {
+  return fits_.empty() ? "true" : Join(fits_, " AND ");
 }
 
-std::string TranslationJoins::Value(const catalog::Table& table, size_t position,
-                                    const std::string& otherwise) const {
+std::string TranslationJoins::Value(size_t position, const std::string& otherwise) const {
+  const catalog::Column& column = table_.columns[position];
   std::string required, optional, known;
   for (size_t k = 0; k < translations_.size(); k++) {
-    if (!Contains(translations_[k]->columns, position)) continue;
-    const bool must = translations_[k]->required();
-    (must ? required : optional) +=
-        Cat(" WHEN m", k, ".n IS NOT NULL THEN ", ValueOf(k, table, position));
+    const KeyTranslation& translation = *translations_[k];
+    const size_t i = PlaceOf(translation.columns, position);
+    if (i == translation.columns.size()) continue;
+    const KeyMap& map = *translation.map;
+    std::string value = Cat("m", k, ".c", translation.columns.size() + i);
+    if (map.target().columns[map.columns()[i]].type != column.type) value = CastTo(column, value);
+    const bool must = translation.required();
+    (must ? required : optional) += Cat(" WHEN m", k, ".n IS NOT NULL THEN ", value);
     if (must) known += Cat(known.empty() ? "" : " AND ", found_[k]);
   }
   if (required.empty() && optional.empty()) return otherwise;

@@ -65,9 +65,11 @@ struct KeyTranslation {
 /// Translations as parts of a query over rows "s".
 class TranslationJoins {
  public:
-  /// `value_of(position)`: the expression of an untranslated column.
+  /// `table`: theirs. `value_of(position)`: the expression of an untranslated column.
   template <typename ValueOf>
-  TranslationJoins(const std::vector<const KeyTranslation*>& translations, ValueOf value_of) {
+  TranslationJoins(const catalog::Table& table,
+                   const std::vector<const KeyTranslation*>& translations, ValueOf value_of)
+      : table_(table) {
     for (const KeyTranslation* translation : translations) {
       std::vector<std::string> values;
       for (size_t position : translation->columns)
@@ -82,20 +84,21 @@ class TranslationJoins {
   std::string complete() const;
   /// The number of the first translation that is missing.
   std::string FirstMissing() const;
+  /// A condition: no value has become another one when it was cast.
+  std::string fits() const;
   /// The translated value of a column, cast to its type: that of the first map that has one; else
   /// `otherwise`, but null where there is none that it must have.
-  std::string Value(const catalog::Table& table, size_t position,
-                    const std::string& otherwise) const;
+  std::string Value(size_t position, const std::string& otherwise) const;
   /// Makes the maps visible in the open SPI connection.
   void Register() const;
 
  private:
   void Add(const KeyTranslation& translation, const std::vector<std::string>& values);
-  std::string ValueOf(size_t translation, const catalog::Table& table, size_t position) const;
-
+  const catalog::Table& table_;  // of the rows
   std::vector<const KeyTranslation*> translations_;
   std::string joins_;
   std::vector<std::string> found_;  // a condition for each
+  std::vector<std::string> fits_;   // likewise, of those whose values are cast
 };
 
 }  // namespace pgsync::engine

@@ -1,8 +1,11 @@
 #include "engine/key_translator.h"
 
+#include <optional>
+
 #include "core/text.h"
 #include "engine/row_sql.h"
 #include "pg/query.h"
+#include "pg/subxact.h"
 
 extern "C" {
 #include "executor/spi.h"
@@ -14,60 +17,134 @@ using core::Cat;
 
 namespace {
 constexpr char kRawRelation[] = "pgsync_raw";
+
+BatchColumns TakenBy(const BatchColumns& columns, KeyTranslator::Rows rows) {
+  const bool carried = rows == KeyTranslator::Rows::kWithCarried;
+  return {columns.columns, carried ? columns.carried : std::vector<size_t>()};
+}
+
 }  // namespace
 
 KeyTranslator::KeyTranslator(const catalog::Table& target, const BatchColumns& columns, Rows rows,
                              std::vector<const KeyTranslation*> translations, StoringSink& next,
-                             Incomplete incomplete)
-    : StoringSink(kRawRelation, target,
-                  rows == Rows::kWithCarried ? columns : BatchColumns{columns.columns, {}}),
+                             const Refusal& refusal)
+    : StoringSink(kRawRelation, target, TakenBy(columns, rows)),
       target_(target),
       columns_(columns),
-      taken_(columns),
+      taken_(TakenBy(columns, rows)),
       translations_(std::move(translations)),
+      joins_(target, translations_, [&](size_t position) { return taken_.Came(position); }),
       next_(next),
-      incomplete_(incomplete) {
-  if (rows == Rows::kAsTheyCame) taken_.carried.clear();
-}
+      refusal_(refusal) {}
 
 void KeyTranslator::Apply() {
   if (pending() == 0) return;
-  const TranslationJoins translated(translations_,
-                                    [&](size_t position) { return taken_.Came(position); });
-  std::string values;
-  for (size_t position : columns_.columns)
-    values += Cat(", ", translated.Value(target_, position, taken_.Value(position)));
-  for (size_t position : columns_.carried)
-    values += Cat(", ", taken_.Came(position));
-  const bool refuse = incomplete_.errors != nullptr;
-  pg::WithSpi([&] {
-    incoming_.Register();
-    translated.Register();
-    const int64 expected = pending() - (refuse ? RefuseIncomplete(translated) : 0);
-    RowStore rows(RowStore::Like{next_.incoming()});
-    // A key that comes twice, though the peer has called it unique, must not multiply rows. The
-    // planner is not to know of the limit: it would have the maps read for each row.
-    rows.Fill(Cat("WITH s AS MATERIALIZED (SELECT s.n", values, " FROM ", kRawRelation, " AS s",
-                  translated.joins(), " WHERE ", refuse ? translated.complete() : "true",
-                  ") SELECT * FROM (SELECT * FROM s LIMIT ", expected + 1, ") AS s ORDER BY s.n"));
-    if (rows.rows() > expected) {
-      throw core::Error(core::sqlstate::kProtocolViolation, "row stream of the peer is malformed")
-          .WithDetail(Cat("A table that table \"", target_.name.ForMessage(),
-                          "\" refers to has two rows with one key."));
-    }
-    next_.incoming().Take(rows);
-  });
+  if (refusal_.missing && joins_.complete() != "true") RefuseIncomplete();
+  Translate(incoming_);
   incoming_.Clear();
   next_.Apply();
 }
 
-// Returns how many rows these are.
-int64 KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
-  if (translated.complete() == "true") return 0;
-  const std::string key = target_.row_key ? KeyAsJson(target_, columns_.columns) : "NULL";
-  const uint64 count = pg::SpiExecute(Cat("SELECT s.n, ", translated.FirstMissing(), ", ", key,
-                                          " FROM ", kRawRelation, " AS s", translated.joins(),
-                                          " WHERE NOT (", translated.complete(), ") ORDER BY s.n"));
+// Halves rows among which there are such that fail, until these are found.
+void KeyTranslator::Translate(RowStore& rows) {
+  if (rows.rows() == 0) return;
+  pg::CheckInterrupts();
+  RowStore translated(RowStore::Like{next_.incoming()});
+  std::optional<RowError> failure;
+  try {
+    pg::InSubXact([&] { TranslateAll(rows, translated); });
+  } catch (const pg::PgError& error) {
+    if (!IsRowError(error)) throw;
+    failure = RowError::Of(error, rows.first());
+  }
+  if (translated.rows() == rows.rows() && !failure) {
+    next_.incoming().Take(translated);
+    return;
+  }
+  translated.Clear();
+  if (rows.rows() == 1) {
+    if (!failure) {
+      failure.emplace();
+      failure->position = rows.first();
+      failure->sqlstate = core::sqlstate::kDataException;
+      failure->message = "a column cannot hold the key here of the row that it refers to";
+    }
+    Refuse(rows, std::move(*failure));
+    return;
+  }
+  RowStore lower(RowStore::Like{rows}), upper(RowStore::Like{rows});
+  rows.Split(&lower, &upper);
+  for (RowStore* half : {&lower, &upper}) {
+    Translate(*half);
+    half->Clear();
+  }
+}
+
+// Leaves out rows whose values would change when they are cast.
+void KeyTranslator::TranslateAll(RowStore& rows, RowStore& translated) {
+  std::string values;
+  for (size_t position : columns_.columns)
+    values += Cat(", ", joins_.Value(position, taken_.Value(position)));
+  for (size_t position : columns_.carried)
+    values += Cat(", ", taken_.Came(position));
+  pg::WithSpi([&] {
+    rows.Register();
+    joins_.Register();
+    // A key that comes twice, though the peer has called it unique, must not multiply rows. The
+    // planner is not to know of the limit: it would have the maps read for each row.
+    translated.Fill(Cat("WITH s AS MATERIALIZED (SELECT s.n", values, " FROM ", kRawRelation,
+                        " AS s", joins_.joins(), " WHERE ", joins_.fits(),
+                        ") SELECT * FROM (SELECT * FROM s LIMIT ", rows.rows() + 1,
+                        ") AS s ORDER BY s.n"));
+  });
+  if (translated.rows() > rows.rows()) {
+    throw core::Error(core::sqlstate::kProtocolViolation, "row stream of the peer is malformed")
+        .WithDetail(Cat("A table that table \"", target_.name.ForMessage(),
+                        "\" refers to has two rows with one key."));
+  }
+}
+
+std::string KeyTranslator::KeyJson() const {
+  return target_.row_key ? KeyAsJson(target_, columns_.columns) : "NULL";
+}
+
+void KeyTranslator::Refuse(RowStore& row, RowError error) {
+  pg::WithSpi([&] {
+    row.Register();
+    (void)pg::SpiExecute(Cat("SELECT ", KeyJson(), " FROM ", kRawRelation, " AS s"));
+    const char* key =
+        pg::Call([&] { return SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1); });
+    if (key != nullptr) error.key = key;
+  });
+  refusal_.errors.Add(std::move(error));
+  if (refusal_.kept != nullptr) row.Split(refusal_.kept, nullptr);
+}
+
+// Takes rows out that refer to what has not arrived.
+void KeyTranslator::RefuseIncomplete() {
+  RowStore complete(RowStore::Like{incoming_}), refused(RowStore::Like{incoming_});
+  pg::WithSpi([&] {
+    incoming_.Register();
+    joins_.Register();
+    const uint64 count = pg::SpiExecute(Cat("SELECT s.n, ", joins_.FirstMissing(), ", ", KeyJson(),
+                                            " FROM ", kRawRelation, " AS s", joins_.joins(),
+                                            " WHERE NOT (", joins_.complete(), ") ORDER BY s.n"));
+    if (count == 0) return;
+    NoteMissing(count);
+    const auto rows = [&](const char* which) {
+      return Cat("SELECT DISTINCT ON (s.n) s.* FROM ", kRawRelation, " AS s", joins_.joins(),
+                 " WHERE ", which, "(", joins_.complete(), ") ORDER BY s.n");
+    };
+    refused.Fill(rows("NOT "));
+    complete.Fill(rows(""));
+  });
+  if (refused.rows() == 0) return;
+  if (refusal_.kept != nullptr) refusal_.kept->Take(refused);
+  incoming_.Clear();
+  incoming_.Take(complete);
+}
+
+void KeyTranslator::NoteMissing(uint64 count) {
   SPITupleTable* const rows = SPI_tuptable;
   for (uint64 i = 0; i < count; i++) {
     struct {
@@ -90,15 +167,8 @@ int64 KeyTranslator::RefuseIncomplete(const TranslationJoins& translated) {
     error.message = Cat("the row refers to a row that has not arrived in table \"",
                         missing.map->target().name.ForMessage(), "\"");
     error.constraint = missing.rule.name;
-    incomplete_.errors->Add(std::move(error));
+    refusal_.errors.Add(std::move(error));
   }
-  if (incomplete_.kept != nullptr && count > 0) {
-    RowStore kept(RowStore::Like{incoming_});
-    kept.Fill(Cat("SELECT DISTINCT ON (s.n) s.* FROM ", kRawRelation, " AS s", translated.joins(),
-                  " WHERE NOT (", translated.complete(), ") ORDER BY s.n"));
-    incomplete_.kept->Take(kept);
-  }
-  return static_cast<int64>(count);
 }
 
 }  // namespace pgsync::engine

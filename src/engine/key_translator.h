@@ -15,29 +15,37 @@ class KeyTranslator : public StoringSink {
     kAsTheyCame,   ///< without what is carried
     kWithCarried,  ///< another translator has put that behind their columns
   };
-  /// What becomes of rows that refer to what has not arrived.
-  struct Incomplete {
-    RowErrors* errors = nullptr;  ///< they are errors; null: such a value becomes null
-    RowStore* kept = nullptr;     ///< where they are kept then; null: nowhere
+  /// What becomes of rows that cannot be translated.
+  struct Refusal {
+    RowErrors& errors;         ///< they are errors
+    RowStore* kept = nullptr;  ///< where they are kept then; null: nowhere
+    /// Also those that refer to what has not arrived; else such a value becomes null.
+    bool missing = false;
   };
   /// `next` takes rows with these columns.
   KeyTranslator(const catalog::Table& target, const BatchColumns& columns, Rows rows,
                 std::vector<const KeyTranslation*> translations, StoringSink& next,
-                Incomplete incomplete);
+                const Refusal& refusal);
 
   void Apply() override;
   void Settle() override { next_.Settle(); }
   int64 postponed() const override { return next_.postponed(); }
 
  private:
-  int64 RefuseIncomplete(const TranslationJoins& translated);
+  void RefuseIncomplete();
+  void NoteMissing(uint64 count);
+  void Translate(RowStore& rows);
+  void TranslateAll(RowStore& rows, RowStore& translated);
+  void Refuse(RowStore& row, RowError error);
+  std::string KeyJson() const;
 
   const catalog::Table& target_;
   const BatchColumns& columns_;
   BatchColumns taken_;  // what the rows that come have
   std::vector<const KeyTranslation*> translations_;
+  TranslationJoins joins_;
   StoringSink& next_;
-  Incomplete incomplete_;
+  Refusal refusal_;
 };
 
 }  // namespace pgsync::engine

@@ -37,12 +37,12 @@ void LateRows::FillIn(Strategy strategy, const std::vector<const KeyTranslation*
       i++;
     return Cat("s.c", key.columns.size() + i);
   };
-  const TranslationJoins translated(translations, came);
+  const TranslationJoins translated(target_, translations, came);
 
   std::vector<std::string> sets, local, values;
   for (size_t position : columns_) {
     const std::string name = QuoteIdentifier(target_.columns[position].name);
-    std::string value = translated.Value(target_, position, came(position));
+    std::string value = translated.Value(position, came(position));
     if (strategy == Strategy::kMerge) value = Cat("COALESCE(", value, ", t.", name, ")");
     sets.push_back(Cat(name, " = ", value));
     local.push_back(Cat("t.", name));
@@ -57,6 +57,13 @@ void LateRows::FillIn(Strategy strategy, const std::vector<const KeyTranslation*
       throw core::Error(core::sqlstate::kForeignKeyViolation,
                         Cat("rows of table \"", target_.name.ForMessage(),
                             "\" refer to rows that have not arrived"));
+    }
+    if (translated.fits() != "true" &&
+        pg::SpiExecute(Cat("SELECT FROM ", kLateRelation, " AS s", translated.joins(),
+                           " WHERE NOT (", translated.fits(), ") LIMIT 1")) > 0) {
+      throw core::Error(core::sqlstate::kDataException,
+                        Cat("columns of table \"", target_.name.ForMessage(),
+                            "\" cannot hold the keys here of rows that they refer to"));
     }
     (void)pg::SpiExecute(Cat("UPDATE ", target_.FromClause(), " AS t SET ", core::Join(sets, ", "),
                              " FROM ", kLateRelation, " AS s", translated.joins(), " WHERE ",

@@ -190,16 +190,14 @@ void LoadBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors, Ap
   FailedRows* const kept = request.failed_rows;
   RowErrors& failures = kept != nullptr ? kept->errors() : errors;
   BatchApplier applier(*request.target, request.columns, ApplyOptionsOf(request), failures, counts);
-  BatchPath path(request, applier, counts,
-                 {&failures, kept != nullptr ? &kept->untranslated() : nullptr});
+  BatchPath path(request, applier, failures, counts);
   ReadStream(request, feed, errors, path.first());
 }
 
 void CountBySets(const LoadRequest& request, RowFeed& feed, RowErrors& errors,
                  ApplyCounts& counts) {
   BatchCounter counter(*request.target, request.columns, ApplyOptionsOf(request), counts);
-  // What gets a new key does not get it in a dry run, and nothing here has it yet.
-  BatchPath path(request, counter, counts, {});
+  BatchPath path(request, counter, errors, counts, true);
   ReadStream(request, feed, errors, path.first());
 }
 
