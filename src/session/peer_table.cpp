@@ -332,6 +332,7 @@ void terminate_database_peers(Oid database) noexcept {
 }
 
 bool TerminatePeer(int pid) {
+  if (!SharedMemoryAttached()) return false;
   return pg::Call([&] {
     bool found = false;
     LWLockAcquire(lock(), LW_SHARED);

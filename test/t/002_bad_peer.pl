@@ -206,6 +206,28 @@ $c->restart;
 $c->safe_psql('postgres', 'CREATE EXTENSION sync; SELECT sync_enable()');
 fails_with($c, "SELECT sync_create_session('send')", '55000', qr/not preloaded.*HINT:.*shared_preload_libraries/s, 'not preloaded');
 is($c->safe_psql('postgres', 'SELECT worker_state, listen_url FROM sync_get_config()'), 'not preloaded|', 'and says so');
+# Every function, whatever it is called with: an answer or an error.
+my $answered = $c->safe_psql('postgres', q(
+	DO $$
+	DECLARE called record;
+	BEGIN
+		FOR called IN
+			SELECT p.oid, p.oid::regproc AS name, string_agg(CASE t.typname WHEN 'text' THEN $s$'x'$s$ WHEN 'name' THEN 'current_user'
+				WHEN 'int4' THEN '1' WHEN 'int8' THEN '1' WHEN 'bool' THEN 'true' WHEN 'regclass' THEN $s$'pg_class'$s$ WHEN 'jsonb' THEN $s$'{}'$s$
+				WHEN 'interval' THEN $s$'1 s'$s$ WHEN 'uuid' THEN 'gen_random_uuid()' ELSE 'NULL' END || '::' || t.oid::regtype, ', ' ORDER BY a.place) AS arguments
+			FROM sync_privileges v JOIN pg_proc p ON p.oid = v.function
+				LEFT JOIN unnest(p.proargtypes) WITH ORDINALITY AS a(type, place) ON true LEFT JOIN pg_type t ON t.oid = a.type
+			GROUP BY p.oid
+		LOOP
+			BEGIN
+				EXECUTE format('SELECT %s(%s)', called.name, called.arguments);
+			EXCEPTION WHEN OTHERS THEN
+				IF SQLERRM ~ 'syntax|cache lookup' OR SQLSTATE = 'XX000' THEN RAISE; END IF;
+			END;
+		END LOOP;
+	END $$;
+	SELECT sync_terminate_peer(1)));
+is($answered, 'f', 'all functions answer');
 $a->safe_psql('postgres', 'CREATE TABLE given (x int); INSERT INTO given VALUES (1), (2)');
 $code = new_code($a);
 is($c->safe_psql('postgres', "SELECT table_name, created FROM sync_pull('$url', '$code')"), 'given|2', 'pulling needs no preloading');
