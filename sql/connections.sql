@@ -48,7 +48,7 @@ SELECT sync_create_connection('x', 'receiver', 'https://db1.example/shop/', toke
 SELECT sync_create_connection('x', 'sender', 'http://localhost:1/x', token => k.token) FROM kept_token k;
 
 -- Settings: every one is checked when it is set.
-SELECT s, max_downloads, max_records_total FROM (VALUES ('{"max_downloads": 3, "max_records_total": 100}'::jsonb), ('{"max_downloads": null}')) v(s),
+SELECT s, max_downloads, remaining_downloads, max_records_total, remaining_records FROM (VALUES ('{"max_downloads": 3, "max_records_total": 100}'::jsonb), ('{"max_downloads": null}')) v(s),
     LATERAL sync_update_connection('shop', s);
 SELECT approval_mode, allowed_tables, excluded_tables, auto_approve_tables, expires_at AT TIME ZONE 'UTC' AS expires_at, expires_soon,
     max_records_per_request, rate_limit_requests_per_minute, ip_whitelist, allowed_hours_start, allowed_hours_end, download_password_set, metadata - 'remote_notification' AS metadata

@@ -163,9 +163,9 @@ CREATE VIEW @extschema@.sync_connection_list AS
         auto_approve_tables, expires_at,
         coalesce(status = 'active' AND expires_at > pg_catalog.now()
             AND expires_at <= pg_catalog.now() + interval '24 hours', false) AS expires_soon,
-        max_downloads, downloads_used, greatest(0, max_downloads - downloads_used) AS remaining_downloads,
+        max_downloads, downloads_used, max_downloads - least(max_downloads, downloads_used) AS remaining_downloads,
         max_records_total, records_downloaded,
-        greatest(0, max_records_total - records_downloaded) AS remaining_records,
+        max_records_total - least(max_records_total, records_downloaded) AS remaining_records,
         max_records_per_request, rate_limit_requests_per_minute,
         download_password_hash IS NOT NULL OR EXISTS (SELECT FROM @extschema@.sync_secrets s
             WHERE s.connection_uuid = c.uuid AND s.password IS NOT NULL) AS download_password_set,
