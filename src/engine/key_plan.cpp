@@ -117,7 +117,6 @@ class KeyPlanner {
       RequireWholeKey(job, rule, referenced, to);
       if (!ContainsAny(coming, from)) return;
       if (!comes) RefuseMap(referenced, "The peer's tables lack columns of the key.");
-      RequireOneReference(job, from, referenced);
     } else if (!comes) {
       return;
     }
@@ -126,6 +125,8 @@ class KeyPlanner {
     translation.map = new_keys ? NewKeysOf(referenced) : MapOf(referenced, to);
     for (size_t position : translation.map->columns())
       translation.columns.push_back(from[PlaceOf(to, position)]);
+    if (IsFollowed(job, translation)) return;
+    if (new_keys) RequireOneReference(job, from, referenced);
     const bool late = job.late_rows && ContainsAll(job.late_rows->columns(), from);
     if (late) job.late_translations.push_back(translation);
     if (late && new_keys) return;
@@ -143,6 +144,17 @@ class KeyPlanner {
     }
     if (!UniqueAtPeer(referenced.remote.info, referenced.local, &key))
       RefuseMap(referenced, "The key is not unique among the peer's rows.");
+  }
+
+  // Any table may have two foreign keys that say the same; a partitioned one has those of all of
+  // its partitions.
+  static bool IsFollowed(const Job& job, const KeyTranslation& translation) {
+    for (const auto* others : {&job.translations, &job.late_translations, &job.unsettled}) {
+      for (const KeyTranslation& other : *others) {
+        if (other.map == translation.map && other.columns == translation.columns) return true;
+      }
+    }
+    return false;
   }
 
   static void RequireOneReference(const Job& job, const Positions& from, const Job& referenced) {

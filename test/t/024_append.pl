@@ -92,6 +92,22 @@ is(on_b('SELECT count(*) FROM dept d JOIN emp e ON e.dept = d.id AND e.id > 300 
 on_b('TRUNCATE dept, emp; ALTER TABLE dept ALTER boss SET NOT NULL');
 fails_with($b, pull_script($a, q(SELECT sync_transfer_all(:c, '{dept,emp}', strategy => 'append');)), '0A000', qr/form a cycle/, 'a cycle in which nothing may be null');
 
+# ---- foreign keys that say the same ----------------------------------------------------------------
+
+$_->safe_psql('postgres', q(CREATE TABLE payer (id serial PRIMARY KEY, name text);
+	CREATE TABLE paid (at date, payer int) PARTITION BY RANGE (at);
+	CREATE TABLE paid_1 PARTITION OF paid FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+	CREATE TABLE paid_2 PARTITION OF paid FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+	CREATE TABLE paid_3 PARTITION OF paid DEFAULT;
+	ALTER TABLE paid_1 ADD FOREIGN KEY (payer) REFERENCES payer; ALTER TABLE paid_2 ADD FOREIGN KEY (payer) REFERENCES payer;
+	CREATE TABLE owes (id serial PRIMARY KEY, payer int, FOREIGN KEY (payer) REFERENCES payer, FOREIGN KEY (payer) REFERENCES payer ON DELETE CASCADE))) foreach ($a, $b);
+on_a(q(INSERT INTO payer (name) SELECT 'p' || i FROM generate_series(1, 9) i; INSERT INTO owes (payer) SELECT 10 - i FROM generate_series(1, 9) i;
+	INSERT INTO paid (at, payer) SELECT y, i FROM generate_series(1, 9) i, unnest('{2024-05-01,2025-05-01,2027-05-01}'::date[]) y));
+on_b(q(INSERT INTO payer (name) SELECT 'mine' FROM generate_series(1, 20)));
+is(transfer_all(q('{payer,paid,owes}', strategy => 'append')), 'owes|9|0|0|0 paid|27|0|0|0 payer|9|0|0|0', 'two foreign keys of a table, and one of each of two partitions');
+my $payers = q(SELECT string_agg(concat_ws(' ', a.at, o.id, p.name), ',' ORDER BY a.at, o.id) FROM payer p JOIN paid a ON a.payer = p.id JOIN owes o ON o.payer = p.id);
+is(on_b($payers), on_a($payers), 'are followed once, also where a partition has none');
+
 # ---- shapes for which there is no map -------------------------------------------------------------
 
 $_->safe_psql('postgres', q(CREATE TABLE coded (id serial PRIMARY KEY, code text UNIQUE); CREATE TABLE by_code (id serial PRIMARY KEY, code text REFERENCES coded (code));
