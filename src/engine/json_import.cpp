@@ -7,12 +7,14 @@
 
 #include "core/text.h"
 #include "engine/ascending_keys.h"
+#include "engine/positions.h"
 #include "engine/row_store.h"
 #include "engine/sequences.h"
 #include "pg/query.h"
 #include "pg/subxact.h"
 #include "rows/canonical.h"
 #include "rows/json_type.h"
+#include "rows/jsonb_items.h"
 
 extern "C" {
 #include "executor/spi.h"
@@ -31,39 +33,11 @@ namespace {
 constexpr int64 kBatchRows = 10000;
 constexpr char kKeysRelation[] = "pgsync_keys";
 
-struct Name {
-  const char* data;
-  int size;
+struct Record {
+  int64 position;  // in the call, from 1 on
+  JsonbContainer* object;
 };
-
-// The keys of a record and whether their values are null, as a leaf leaves them behind.
-struct RecordShape {
-  bool is_object;
-  int count;
-  Name* names;
-  bool* nulls;
-};
-
-RecordShape read_shape(JsonbContainer* records, uint32 index) {
-  RecordShape shape = {};
-  JsonbValue* record = getIthJsonbValueFromContainer(records, index);
-  if (record->type != jbvBinary || !JsonContainerIsObject(record->val.binary.data)) return shape;
-  shape.is_object = true;
-  const auto size = JsonContainerSize(record->val.binary.data);
-  shape.names = static_cast<Name*>(palloc(sizeof(Name) * (size + 1)));
-  shape.nulls = static_cast<bool*>(palloc(size + 1));
-  JsonbIterator* iterator = JsonbIteratorInit(record->val.binary.data);
-  JsonbValue item;
-  JsonbIteratorToken token;
-  while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE) {
-    if (token == WJB_KEY) {
-      shape.names[shape.count] = {item.val.string.val, item.val.string.len};
-    } else if (token == WJB_VALUE) {
-      shape.nulls[shape.count++] = item.type == jbvNull;
-    }
-  }
-  return shape;
-}
+using Records = std::vector<Record>;
 
 class JsonImport {
  public:
@@ -76,21 +50,26 @@ class JsonImport {
         errors_(errors),
         counts_(counts),
         types_context_("sync JSON types"),
-        scratch_("sync JSON record") {
+        scratch_("sync JSON record"),
+        brings_(target.columns.size()) {
     catalog::TextDependence text;
+    std::vector<std::string> names;
     for (const catalog::Column& column : target.columns) {
+      names.push_back(column.name);
       types_.push_back(
           std::make_unique<rows::JsonType>(column.type, column.typmod, types_context_.get()));
       text.Add(types_.back()->text());
     }
+    for (const rows::Member& member : rows::MembersOf(names))
+      order_.push_back(member.position);
     settings_ = std::make_unique<rows::CanonicalSettings>(text);
   }
 
   void Run() {
     GroupRecords();
     DropSuperseded();
-    for (const auto& [columns, positions] : groups_)
-      ImportGroup(columns, positions);
+    for (const auto& [columns, records] : groups_)
+      ImportGroup(columns, records);
     for (const auto& applier : unsettled_)
       applier->Settle();
   }
@@ -98,41 +77,57 @@ class JsonImport {
  private:
   using Columns = std::vector<size_t>;
 
-  // Sorts the records by the set of columns that they bring.
+  // Sorts the records by the set of columns that they bring; those of neighbours are mostly the
+  // same.
   void GroupRecords() {
-    const auto count = JsonContainerSize(records_);
-    for (uint32 i = 0; i < count; i++) {
+    std::vector<bool> last;
+    Records* group = nullptr;
+    rows::JsonbItems elements = rows::JsonbItems::OfArray(records_);
+    for (int64 position = 1; elements.Next(); position++) {
       pg::CheckInterrupts();
-      scratch_.Reset();
-      pg::ContextScope scope(scratch_.get());
-      const RecordShape shape = pg::Call([&] { return read_shape(records_, i); });
-      const int64 position = static_cast<int64>(i) + 1;
-      if (!shape.is_object) {
+      const Record record = {position, elements.AsObject()};
+      if (record.object == nullptr) {
         AddError(position, sqlstate::kInvalidParameter, "record is not a JSON object");
         continue;
       }
-      Columns columns;
-      if (ColumnsOf(shape, position, &columns)) groups_[std::move(columns)].push_back(position);
+      if (!FindColumns(record)) continue;
+      if (group == nullptr || brings_ != last) {
+        group = &groups_[ColumnsFound()];
+        last = brings_;
+      }
+      group->push_back(record);
     }
   }
 
-  bool ColumnsOf(const RecordShape& shape, int64 position, Columns* columns) {
-    for (int i = 0; i < shape.count; i++) {
-      const std::string_view name(shape.names[i].data, shape.names[i].size);
-      const size_t column = target_.PositionOf(name);
-      if (column == target_.columns.size()) {
-        AddError(position, core::SqlState("42703"),
-                 Cat("column \"", name, "\" of table \"", target_.name.ForMessage(),
+  // Finds out which columns the record brings. Its names are in the order of order_.
+  bool FindColumns(const Record& record) {
+    std::fill(brings_.begin(), brings_.end(), false);
+    size_t next = 0;
+    rows::JsonbFields fields(record.object);
+    while (fields.Next()) {
+      while (next < order_.size() && target_.columns[order_[next]].name != fields.name())
+        next++;
+      if (next == order_.size()) {
+        AddError(record.position, core::SqlState("42703"),
+                 Cat("column \"", fields.name(), "\" of table \"", target_.name.ForMessage(),
                      "\" does not exist"));
         return false;
       }
+      const size_t column = order_[next];
       if (target_.columns[column].stored_generated()) continue;
       // A null part of the key is no key: the column takes its default.
-      if (shape.nulls[i] && target_.IsKeyColumn(column)) continue;
-      columns->push_back(column);
+      if (fields.value().IsNull() && target_.IsKeyColumn(column)) continue;
+      brings_[column] = true;
     }
-    std::sort(columns->begin(), columns->end());
     return true;
+  }
+
+  Columns ColumnsFound() const {
+    Columns columns;
+    for (size_t column = 0; column < brings_.size(); column++) {
+      if (brings_[column]) columns.push_back(column);
+    }
+    return columns;
   }
 
   void AddError(int64 position, core::SqlState state, std::string message) {
@@ -153,24 +148,28 @@ class JsonImport {
   // and takes them out; they count as skipped.
   void DropSuperseded() {
     if (key_ == nullptr) return;
-    std::vector<int64> keyed;
-    for (const auto& [columns, positions] : groups_) {
-      if (HasKey(columns)) keyed.insert(keyed.end(), positions.begin(), positions.end());
+    Records keyed;
+    for (const auto& [columns, records] : groups_) {
+      if (HasKey(columns)) keyed.insert(keyed.end(), records.begin(), records.end());
     }
     if (keyed.size() < 2) return;
-    std::sort(keyed.begin(), keyed.end());
+    std::sort(keyed.begin(), keyed.end(), [](const Record& left, const Record& right) {
+      return left.position < right.position;
+    });
     if (KeysAscend(keyed)) return;
     const std::unordered_set<int64> superseded = FindSuperseded(keyed);
     if (superseded.empty()) return;
-    for (auto& [columns, positions] : groups_) {
-      positions.erase(std::remove_if(positions.begin(), positions.end(),
-                                     [&](int64 p) { return superseded.count(p) > 0; }),
-                      positions.end());
+    for (auto& [columns, records] : groups_) {
+      records.erase(std::remove_if(records.begin(), records.end(),
+                                   [&](const Record& record) {
+                                     return superseded.count(record.position) > 0;
+                                   }),
+                    records.end());
     }
     counts_.skipped += static_cast<int64>(superseded.size());
   }
 
-  bool KeysAscend(const std::vector<int64>& keyed) {
+  bool KeysAscend(const Records& keyed) {
     AscendingKeys keys(target_, *key_);
     if (!keys.ascending()) return false;
     Convert(
@@ -179,7 +178,7 @@ class JsonImport {
     return keys.ascending();
   }
 
-  std::unordered_set<int64> FindSuperseded(const std::vector<int64>& keyed) {
+  std::unordered_set<int64> FindSuperseded(const Records& keyed) {
     std::vector<RowStore::Column> columns;
     std::vector<std::string> names;
     for (size_t position : key_->columns) {
@@ -219,12 +218,14 @@ class JsonImport {
   // convert is passed over, and told to `failed` (may be null). Conversions run in a subtransaction
   // that a failing one ends: one for each failure, not one for each record.
   template <typename Put>
-  void Convert(const std::vector<int64>& positions, const Columns& columns, Put put,
-               void (JsonImport::*failed)(const pg::PgError&, int64)) {
+  void Convert(const Records& records, const Columns& columns, Put put,
+               void (JsonImport::*failed)(const pg::PgError&, const Record&)) {
+    const std::vector<size_t> places = PlacesInOrder(columns);
+    std::vector<JsonbValue> fields(columns.size());
     std::vector<Datum> values(columns.size() + 1);
     std::unique_ptr<bool[]> nulls(new bool[columns.size() + 1]);
     size_t next = 0;
-    size_t end = positions.size();
+    size_t end = records.size();
     while (next < end) {
       try {
         pg::InSubXact([&] {
@@ -233,8 +234,9 @@ class JsonImport {
             while (next < end) {
               CHECK_FOR_INTERRUPTS();
               MemoryContextReset(scratch_.get());
-              convert_record(positions[next], columns, values.data(), nulls.get());
-              const bool more = put(positions[next], values.data(), nulls.get());
+              find_fields(records[next].object, columns, places, fields.data());
+              convert_fields(columns, fields.data(), values.data(), nulls.get());
+              const bool more = put(records[next].position, values.data(), nulls.get());
               next++;
               if (!more) end = next;
             }
@@ -243,49 +245,63 @@ class JsonImport {
       } catch (const pg::PgError& error) {
         if (!IsConversionError(error)) throw;
         settings_->Restore();
-        if (failed != nullptr) (this->*failed)(error, positions[next]);
+        if (failed != nullptr) (this->*failed)(error, records[next]);
         next++;
       }
     }
   }
 
-  void convert_record(int64 position, const Columns& columns, Datum* values, bool* nulls) {
-    JsonbValue* record = getIthJsonbValueFromContainer(records_, static_cast<uint32>(position - 1));
-    settings_->enter();
-    for (size_t i = 0; i < columns.size(); i++) {
-      const std::string& name = target_.columns[columns[i]].name;
-      JsonbValue value;
-      getKeyJsonValueFromContainer(record->val.binary.data, name.data(),
-                                   static_cast<int>(name.size()), &value);
-      values[i] = types_[columns[i]]->from_json(&value, &nulls[i]);
+  // The places in `columns`, in the order in which records have them.
+  std::vector<size_t> PlacesInOrder(const Columns& columns) const {
+    std::vector<size_t> places;
+    for (const size_t column : order_) {
+      if (Contains(columns, column)) places.push_back(PlaceOf(columns, column));
     }
+    return places;
+  }
+
+  // Goes through the fields of a record, which brings all of these columns, once.
+  void find_fields(JsonbContainer* record, const Columns& columns,
+                   const std::vector<size_t>& places, JsonbValue* found) const {
+    rows::JsonbFields fields(record);
+    for (const size_t place : places) {
+      const std::string& name = target_.columns[columns[place]].name;
+      do {
+        if (!fields.Next()) elog(ERROR, "record lacks column \"%s\"", name.c_str());
+      } while (fields.name() != name);
+      fields.value().Get(&found[place]);
+    }
+  }
+
+  void convert_fields(const Columns& columns, JsonbValue* fields, Datum* values, bool* nulls) {
+    settings_->enter();
+    for (size_t i = 0; i < columns.size(); i++)
+      values[i] = types_[columns[i]]->from_json(&fields[i], &nulls[i]);
     settings_->leave();
     for (size_t i = 0; i < columns.size(); i++)
       types_[columns[i]]->check_domain(values[i], nulls[i]);
   }
 
-  void ConversionFailed(const pg::PgError& error, int64 position) {
-    RowError row = RowError::Of(error, position);
-    row.key = KeyText(position);
+  void ConversionFailed(const pg::PgError& error, const Record& record) {
+    RowError row = RowError::Of(error, record.position);
+    row.key = KeyText(record);
     errors_.Add(std::move(row));
   }
 
   // The key of a record as it stands in the JSON.
-  std::optional<std::string> KeyText(int64 position) {
+  std::optional<std::string> KeyText(const Record& record) {
     if (!target_.row_key) return std::nullopt;
     pg::ContextScope scope(scratch_.get());
     const std::vector<size_t>& key = target_.row_key->columns;
     const char* text = pg::Call([&]() -> const char* {
-      JsonbValue* record =
-          getIthJsonbValueFromContainer(records_, static_cast<uint32>(position - 1));
       JsonbParseState* state = nullptr;
       pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
       for (size_t column : key) {
         const std::string& name = target_.columns[column].name;
         JsonbValue label, value;
         rows::set_json_string(&label, name.data(), name.size());
-        if (getKeyJsonValueFromContainer(record->val.binary.data, name.data(),
-                                         static_cast<int>(name.size()), &value) == nullptr) {
+        if (getKeyJsonValueFromContainer(record.object, name.data(), static_cast<int>(name.size()),
+                                         &value) == nullptr) {
           return nullptr;
         }
         pushJsonbValue(&state, WJB_KEY, &label);
@@ -297,14 +313,14 @@ class JsonImport {
     return text != nullptr ? std::optional<std::string>(text) : std::nullopt;
   }
 
-  void ImportGroup(const Columns& columns, const std::vector<int64>& positions) {
+  void ImportGroup(const Columns& columns, const Records& records) {
     ApplyOptions options;
     options.strategy = strategy_;
     options.check_deferred = true;
     auto applier = std::make_unique<BatchApplier>(target_, columns, options, errors_, counts_);
-    for (size_t begin = 0; begin < positions.size(); begin += kBatchRows) {
-      const size_t end = std::min(positions.size(), begin + static_cast<size_t>(kBatchRows));
-      const std::vector<int64> batch(positions.begin() + begin, positions.begin() + end);
+    for (size_t begin = 0; begin < records.size(); begin += kBatchRows) {
+      const size_t end = std::min(records.size(), begin + static_cast<size_t>(kBatchRows));
+      const Records batch(records.begin() + begin, records.begin() + end);
       Convert(
           batch, columns,
           [&](int64 position, Datum* values, bool* nulls) {
@@ -327,7 +343,9 @@ class JsonImport {
   pg::OwnedContext scratch_;
   std::unique_ptr<rows::CanonicalSettings> settings_;
   std::vector<std::unique_ptr<rows::JsonType>> types_;
-  std::map<Columns, std::vector<int64>> groups_;
+  std::vector<size_t> order_;  // all columns, in the order in which jsonb has their names
+  std::vector<bool> brings_;   // which of them a record brings
+  std::map<Columns, Records> groups_;
   std::vector<std::unique_ptr<BatchApplier>> unsettled_;
 };
 
