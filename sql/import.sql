@@ -118,7 +118,7 @@ BEGIN
     END LOOP;
     RETURN jsonb_populate_record(result, fields);
 END $$;
-CREATE TABLE samples AS SELECT (many(n)).* FROM generate_series(1, 40) n;
+CREATE TABLE samples AS SELECT m.* FROM generate_series(1, 40) n, many(n) m;
 SELECT result(sync_import('many', (SELECT jsonb_agg(to_jsonb(s)) FROM samples s)));
 SELECT count(*), count(DISTINCT id) FROM (TABLE many EXCEPT TABLE samples) q;
 SELECT result(sync_import('many', (SELECT jsonb_agg(jsonb_strip_nulls(to_jsonb(s)) || jsonb_build_object('id', id + 100)) FROM samples s)));
