@@ -7,6 +7,33 @@ SELECT * FROM sync_export('pages', 3, after => '{"a": 1, "b": "a", "v": "not loo
 SELECT count(*) FROM sync_export('pages', 1000000000000);
 SELECT count(*) FROM sync_export('pages', 0);
 
+-- In a select list: for each row anew, two at once, not to the end, from a cursor, none.
+SELECT n, sync_export('pages', n)->>'v' AS v FROM generate_series(0, 3) n;
+SELECT sync_export('pages', 1)->>'v' AS one, sync_export('pages', 3, 4)->>'v' AS three;
+SELECT sync_export('pages')->>'v' AS v LIMIT 2;
+BEGIN;
+DECLARE page CURSOR FOR SELECT sync_export('pages')->>'v' AS v;
+FETCH 2 FROM page;
+MOVE 9 FROM page;
+FETCH 2 FROM page;
+FETCH 2 FROM page;
+CLOSE page;
+COMMIT;
+SELECT sync_export('pages', 0);
+SELECT n, v->>'v' AS v FROM generate_series(1, 2) n, sync_export('pages', n, n) v;
+
+-- More than work_mem: through a file.
+CREATE TABLE long (id int PRIMARY KEY, v text);
+INSERT INTO long SELECT i, repeat(md5(i::text), i % 40) FROM generate_series(1, 500) i;
+SET work_mem = '64kB';
+SELECT count(*) FILTER (WHERE row = jsonb_build_object('id', n, 'v', repeat(md5(n::text), (n % 40)::int))) AS right, count(*)
+    FROM (SELECT sync_export('long', 1000)) AS e(row), LATERAL (SELECT (row->>'id')::bigint) AS i(n);
+SELECT n, count(*), md5(string_agg(row::text, ',' ORDER BY (row->>'id')::int)) FROM generate_series(1, 2) n, sync_export('long', 1000) row GROUP BY n;
+SELECT n, count(*), md5(string_agg(row::text, ',' ORDER BY (row->>'id')::int)) FROM (SELECT n, sync_export('long', 1000) AS row FROM generate_series(1, 2) n) q GROUP BY n;
+SELECT count(*) FROM (SELECT sync_export('long', 1000) LIMIT 450) q;
+RESET work_mem;
+SELECT count(*), md5(string_agg(row::text, ',' ORDER BY (row->>'id')::int)) FROM sync_export('long', 1000) row;
+
 -- Bad pages.
 SELECT sync_export('pages', -1);
 SELECT sync_export('pages', 1, -1);
@@ -74,5 +101,5 @@ CREATE TABLE nothing ();
 INSERT INTO nothing DEFAULT VALUES;
 SELECT * FROM sync_export('nothing');
 
-DROP TABLE pages, enum_key, other_key, no_key, child, parent, generated, "We%ird ""Täble""", nothing CASCADE;
+DROP TABLE long, pages, enum_key, other_key, no_key, child, parent, generated, "We%ird ""Täble""", nothing CASCADE;
 DROP TYPE size;

@@ -14,6 +14,7 @@
 #include "rows/row_text.h"
 #include "sql/function.h"
 #include "sql/results.h"
+#include "sql/value_set.h"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -40,18 +41,16 @@ std::vector<const catalog::Column*> ColumnsAt(const catalog::Table& table,
 // Rows of an export go straight into the function's result.
 class ExportedRows : public rows::JsonRows {
  public:
-  ExportedRows(const std::vector<const catalog::Column*>& columns, ReturnSetInfo* result)
+  ExportedRows(const std::vector<const catalog::Column*>& columns, ValueSet& result)
       : JsonRows(columns), result_(result) {}
 
  protected:
   void take_object(Jsonb* object) override {
-    Datum value = JsonbPGetDatum(object);
-    bool is_null = false;
-    tuplestore_putvalues(result_->setResult, result_->setDesc, &value, &is_null);
+    result_.put(reinterpret_cast<const varlena*>(object));
   }
 
  private:
-  ReturnSetInfo* result_;
+  ValueSet& result_;
 };
 
 // An inheritance parent means only itself, which may not be what was meant.
@@ -110,6 +109,7 @@ PGSYNC_FUNCTION(pgsync_table_exists) {
 }
 
 PGSYNC_FUNCTION(pgsync_export) {
+  if (!ValueSet::IsFirstCall(fcinfo)) return ValueSet::Next(fcinfo);
   const Args args(fcinfo);
   const catalog::Table table = ReadableTable(args.AsOid(0));
   engine::ScanRequest request;
@@ -120,8 +120,8 @@ PGSYNC_FUNCTION(pgsync_export) {
   request.after = args.OptionalJson(3);
   engine::RequirePage(request);
   NoticeInheritance(table);
-  SetResult result(fcinfo);
-  ExportedRows rows(ColumnsAt(table, request.columns), result.info());
+  ValueSet result(fcinfo);
+  ExportedRows rows(ColumnsAt(table, request.columns), result);
   engine::ScanTable(table, request, rows);
   return result.Done();
 }
