@@ -14,8 +14,16 @@ BatchPath::BatchPath(const LoadRequest& request, StoringSink& sink, RowErrors& e
     next = &late_translator_.emplace(target, columns_, KeyTranslator::Rows::kWithCarried,
                                      request.unsettled, *next, untranslatable);
   }
-  if (request.matching != nullptr)
+  if (request.matching != nullptr) {
     next = &matcher_.emplace(target, columns_, *request.matching, *next, counts);
+    std::vector<const KeyTranslation*> own;
+    for (const OwnReference& reference : request.matching->own_references)
+      own.push_back(reference.known);
+    if (!own.empty()) {
+      next = &own_translator_.emplace(target, columns_, KeyTranslator::Rows::kWithCarried,
+                                      std::move(own), *next, untranslatable);
+    }
+  }
   translated_ = next;
   if (!request.translations.empty() || !request.carried.empty()) {
     next = &translator_.emplace(

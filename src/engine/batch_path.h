@@ -9,8 +9,9 @@
 
 namespace pgsync::engine {
 
-/// Foreign keys get new values as far as these are known from the start; rows that are here under
-/// other keys are taken out; other foreign keys get the values that are known then.
+/// Foreign keys get new values as far as these are known from the start, and those by which rows
+/// are looked up as far as they are known by now; rows that are here under other keys are taken
+/// out; other foreign keys get the values that are known then.
 class BatchPath {
  public:
   /// Everything must outlive the object. Rows that cannot be given new values go to `errors`, and
@@ -27,7 +28,7 @@ class BatchPath {
 
  private:
   BatchColumns columns_;
-  std::optional<KeyTranslator> translator_, late_translator_;
+  std::optional<KeyTranslator> translator_, own_translator_, late_translator_;
   std::optional<RowMatcher> matcher_;
   StoringSink* first_;
   StoringSink* translated_;

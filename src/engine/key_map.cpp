@@ -118,6 +118,13 @@ std::string TranslationJoins::FirstMissing() const {
   return sql + " END";
 }
 
+std::string TranslationJoins::any() const {
+  std::vector<std::string> found;
+  for (size_t i = 0; i < translations_.size(); i++)
+    found.push_back(Cat("m", i, ".n IS NOT NULL"));
+  return Cat("(", Join(found, " OR "), ")");
+}
+
 std::string TranslationJoins::fits() const {
   return fits_.empty() ? "true" : Join(fits_, " AND ");
 }

@@ -84,6 +84,8 @@ class TranslationJoins {
   std::string complete() const;
   /// The number of the first translation that is missing.
   std::string FirstMissing() const;
+  /// A condition: one of the maps has the values.
+  std::string any() const;
   /// A condition: no value has become another one when it was cast.
   std::string fits() const;
   /// The translated value of a column, cast to its type: that of the first map that has one; else

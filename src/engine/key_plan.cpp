@@ -1,6 +1,7 @@
 #include "engine/key_plan.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/text.h"
 #include "engine/apply_statements.h"
@@ -199,9 +200,7 @@ class KeyPlanner {
   static KeyMap* AddMap(Job& job, const Positions& columns, bool complete) {
     KeyMap::Contents contents;
     contents.complete = complete;
-    for (const catalog::UniqueKey& key : catalog::UniqueKeysOf(job.local)) {
-      if (SameSet(key.columns, columns)) contents.key = key;
-    }
+    contents.key = IndexOver(job, columns);
     const auto& primary = job.local.primary_key;
     // What is translated is noted again when a row is tried again.
     contents.may_repeat = !primary || !SameSet(primary->columns, columns) ||
@@ -210,6 +209,14 @@ class KeyPlanner {
     job.maps.push_back(
         std::make_unique<KeyMap>(job.local, columns, job.maps.size(), std::move(contents)));
     return job.maps.back().get();
+  }
+
+  static catalog::UniqueKey IndexOver(const Job& job, const Positions& columns) {
+    catalog::UniqueKey found;
+    for (const catalog::UniqueKey& key : catalog::UniqueKeysOf(job.local)) {
+      if (SameSet(key.columns, columns)) found = key;
+    }
+    return found;
   }
 
   // The key of a row that belongs to another one, as a line to its order, is new with that one's:
@@ -251,19 +258,67 @@ class KeyPlanner {
            SameSet(primary->columns, translation.map->columns());
   }
 
+  // A reference to the same table whose values are followed from row to row when rows are looked
+  // for: those that are not known then are told from others.
+  static bool LeadsToOwnRow(const Job& job, const KeyTranslation& translation) {
+    if (&translation.map->target() != &job.local) return false;
+    const Positions& to = translation.map->columns();
+    for (size_t i = 0; i < to.size(); i++) {
+      if (job.local.columns[translation.columns[i]].type != job.local.columns[to[i]].type)
+        return false;
+    }
+    return translation.required() || KeepsKeys(translation);
+  }
+
   // Columns whose values are not yet known when a row is looked for: it might be taken for a row
   // that it is not.
   static Positions UnknownOf(const Job& job) {
     Positions unknown;
     for (const auto* translations : {&job.unsettled, &job.late_translations}) {
       for (const KeyTranslation& translation : *translations) {
-        if (KeepsKeys(translation)) continue;
+        if (KeepsKeys(translation) || LeadsToOwnRow(job, translation)) continue;
         for (size_t position : translation.columns) {
           if (!IsTranslated(job, {position})) unknown.push_back(position);
         }
       }
     }
     return unknown;
+  }
+
+  // Where a row is looked for by an index with such a reference. What it refers to has to have been
+  // looked for before: the other indexes come first.
+  static void FollowOwnReferences(Job& job) {
+    RowMatching& matching = *job.matching;
+    for (const auto* translations : {&job.unsettled, &job.late_translations}) {
+      for (const KeyTranslation& translation : *translations) {
+        // Of the late ones, those that are not among the others.
+        if (translations == &job.late_translations && !translation.required()) continue;
+        const auto refers = [&](const catalog::UniqueKey& key) {
+          return ContainsAny(key.columns, translation.columns);
+        };
+        if (!LeadsToOwnRow(job, translation)) continue;
+        if (std::none_of(matching.keys.begin(), matching.keys.end(), refers)) continue;
+        std::stable_partition(matching.keys.begin(), matching.keys.end(), std::not_fn(refers));
+        matching.own_references.push_back(WithinBatch(job, translation));
+        for (size_t position : translation.columns) {
+          if (!Contains(job.carried, position)) job.carried.push_back(position);
+        }
+      }
+    }
+  }
+
+  static OwnReference WithinBatch(const Job& job, const KeyTranslation& known) {
+    KeyMap::Contents contents;
+    contents.key = IndexOver(job, known.map->columns());
+    contents.may_repeat = true;
+    OwnReference reference;
+    reference.known = &known;
+    reference.found = std::make_unique<KeyMap>(
+        job.local, known.map->columns(), job.maps.size() + job.matching->own_references.size(),
+        std::move(contents));
+    reference.within = known;
+    reference.within.map = reference.found.get();
+    return reference;
   }
 
   static void FinishMatching(Job& job) {
@@ -281,6 +336,7 @@ class KeyPlanner {
     };
     matching.keys.erase(std::remove_if(matching.keys.begin(), matching.keys.end(), is_unknown),
                         matching.keys.end());
+    FollowOwnReferences(job);
     bool translated = false;
     for (const auto& map : job.maps) {
       matching.maps.push_back(map.get());

@@ -49,7 +49,13 @@ RowMatcher::RowMatcher(const catalog::Table& target, const BatchColumns& columns
       counts_(counts),
       noted_(NotedOf(matching)),
       found_(kFoundRelation, target, Twice(noted_), kFoundMemory),
-      find_(Statement(target)) {}
+      find_(Statement(target)) {
+  if (matching.own_references.empty()) return;
+  std::vector<const KeyTranslation*> within;
+  for (const OwnReference& reference : matching.own_references)
+    within.push_back(&reference.within);
+  within_.emplace(target, within, [&](size_t position) { return columns_.Came(position); });
+}
 
 // Looks each row up by one index after the other.
 std::string RowMatcher::Statement(const catalog::Table& target) const {
@@ -81,8 +87,10 @@ void RowMatcher::Apply() {
   if (pending() == 0) return;
   pg::WithSpi([&] {
     incoming_.Register();
-    Find();
+    find_.Prepare();
+    Find(incoming_);
     found_.Register();
+    if (within_) FindBelow();
     NoteKeys();
     if (found_.rows() == 0) return;
     RowStore others(RowStore::Like{next_.incoming()});
@@ -99,35 +107,70 @@ void RowMatcher::Apply() {
   next_.Apply();
 }
 
-void RowMatcher::Find() {
+void RowMatcher::Find(RowStore& rows) {
   if (find_.empty()) return;
-  find_.Prepare();
   pg::Call([&] {
+    incoming_.show(rows);
     const uint64 count = find_.run(incoming_.first(), incoming_.last());
-    SPITupleTable* const rows = SPI_tuptable;
+    SPITupleTable* const found = SPI_tuptable;
     const int columns = 2 * static_cast<int>(noted_.size());
     auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (columns + 1)));
     auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * (columns + 1)));
     for (uint64 i = 0; i < count; i++) {
-      heap_deform_tuple(rows->vals[i], rows->tupdesc, values, nulls);
+      heap_deform_tuple(found->vals[i], found->tupdesc, values, nulls);
       found_.put(DatumGetInt64(values[0]), values + 1, nulls + 1);
     }
-    SPI_freetuptable(rows);
+    SPI_freetuptable(found);
+    incoming_.show(incoming_);
   });
+}
+
+// What refers to rows that were found is looked for once more, by what these are called here, and
+// so on down: one time for each level of a tree.
+void RowMatcher::FindBelow() {
+  for (int64 followed = 0; found_.rows() > followed;) {
+    pg::CheckInterrupts();
+    followed = found_.rows();
+    for (const OwnReference& reference : matching_.own_references)
+      NoteFound(reference.found.get());
+    within_->Register();
+    RowStore below(RowStore::Like{incoming_});
+    below.Fill(RowsBelow());
+    if (below.rows() > 0) Find(below);
+    below.Clear();
+  }
+  for (const OwnReference& reference : matching_.own_references)
+    reference.found->rows().Clear();
+}
+
+std::string RowMatcher::RowsBelow() const {
+  std::string values;
+  for (size_t position : columns_.columns)
+    values += Cat(", ", within_->Value(position, columns_.Value(position)));
+  for (size_t position : columns_.carried)
+    values += Cat(", ", columns_.Came(position));
+  return Cat(
+      "SELECT DISTINCT ON (s.n) s.n", values, " FROM ", kIncomingRelation, " AS s",
+      within_->joins(), " WHERE ", within_->any(),
+      " AND NOT EXISTS (SELECT FROM pgsync_found AS f WHERE f.n OPERATOR(pg_catalog.=) s.n)");
 }
 
 void RowMatcher::NoteKeys() {
   for (KeyMap* map : matching_.maps) {
-    std::vector<std::string> came, here;
-    for (size_t position : map->columns()) {
-      const auto at = std::lower_bound(noted_.begin(), noted_.end(), position) - noted_.begin();
-      came.push_back(Cat("s.c", at));
-      here.push_back(Cat("s.c", noted_.size() + static_cast<size_t>(at)));
-    }
-    if (found_.rows() > 0) map->Add(Cat(kFoundRelation, " AS s WHERE true"), came, here);
+    if (found_.rows() > 0) NoteFound(map);
     // One with all rows gets these when they are written.
     if (!map->complete()) NoteTranslated(map);
   }
+}
+
+void RowMatcher::NoteFound(KeyMap* map) {
+  std::vector<std::string> came, here;
+  for (size_t position : map->columns()) {
+    const auto at = std::lower_bound(noted_.begin(), noted_.end(), position) - noted_.begin();
+    came.push_back(Cat("s.c", at));
+    here.push_back(Cat("s.c", noted_.size() + static_cast<size_t>(at)));
+  }
+  map->Add(Cat(kFoundRelation, " AS s WHERE true"), came, here);
 }
 
 void RowMatcher::NoteTranslated(KeyMap* map) {

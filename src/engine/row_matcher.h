@@ -1,6 +1,7 @@
 // Incoming rows that are here already under another key.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,13 @@
 
 namespace pgsync::engine {
 
+/// A reference of a table to itself over columns by which rows are looked up.
+struct OwnReference {
+  const KeyTranslation* known = nullptr;  ///< by what was known before a batch
+  KeyTranslation within;                  ///< by what is found in it
+  std::unique_ptr<KeyMap> found;
+};
+
 /// How rows of a table are recognized.
 struct RowMatching {
   /// Indexes by which an incoming row is looked up; the first that finds one counts. All of their
@@ -22,6 +30,8 @@ struct RowMatching {
   /// Where to note what the rows that are found, and those whose keys were translated, are called
   /// at the peer and here.
   std::vector<KeyMap*> maps;
+  /// All of them. The rows that come have the values that are known before the batch.
+  std::vector<OwnReference> own_references;
 };
 
 /// Takes them out of each batch, counts them as skipped, and notes keys.
@@ -37,8 +47,11 @@ class RowMatcher : public StoringSink {
 
  private:
   std::string Statement(const catalog::Table& target) const;
-  void Find();
+  void Find(RowStore& rows);
+  void FindBelow();
+  std::string RowsBelow() const;
   void NoteKeys();
+  void NoteFound(KeyMap* map);
   void NoteTranslated(KeyMap* map);
 
   const BatchColumns& columns_;
@@ -48,6 +61,7 @@ class RowMatcher : public StoringSink {
   std::vector<size_t> noted_;  // positions of columns that are in one of the maps
   RowStore found_;  // the rows, by "n": these columns as they came, then as they are here
   BatchStatement find_;
+  std::optional<TranslationJoins> within_;  // own references
 };
 
 }  // namespace pgsync::engine

@@ -184,6 +184,7 @@ void RowStore::Register() {
     relation->md.enrtype = ENR_NAMED_TUPLESTORE;
     relation->md.enrtuples = static_cast<double>(rows_);
     relation->reldata = store_;
+    (void)SPI_unregister_relation(name_);
     const int result = SPI_register_relation(relation);
     if (result != SPI_OK_REL_REGISTER) {
       elog(ERROR, "SPI failed: %s", SPI_result_code_string(result));

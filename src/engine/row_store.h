@@ -70,7 +70,8 @@ class RowStore {
   /// `bytes`. False: there were none left. In between the store must be left alone.
   bool CopyBackwards(RowStore& to, int64 rows, size_t bytes);
 
-  /// Makes the rows visible, under the name, to the queries of the open SPI connection.
+  /// Makes the rows visible, under the name, to the queries of the open SPI connection, in place of
+  /// what was visible under it before.
   void Register();
   /// Once registered: the relation holds the rows of `other`, which are like these, from now on.
   /// For leaves.
