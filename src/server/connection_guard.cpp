@@ -12,6 +12,7 @@
 #include "session/peer_table.h"
 #include "session/rate_table.h"
 #include "session/work_schedule.h"
+#include "session/writer_question.h"
 
 extern "C" {
 #include "utils/timestamp.h"

@@ -20,7 +20,7 @@
 #include "server/served_rows.h"
 #include "server/worker_exit.h"
 #include "session/peer_table.h"
-#include "session/writer_queue.h"
+#include "session/writer_question.h"
 
 namespace pgsync::server {
 

@@ -5,7 +5,7 @@
 #include "core/text.h"
 #include "server/log.h"
 #include "server/refusal.h"
-#include "session/writer_queue.h"
+#include "session/writer_question.h"
 
 extern "C" {
 #include "utils/timestamp.h"

@@ -10,6 +10,7 @@
 #include "server/background_worker.h"
 #include "server/database_list.h"
 #include "server/log.h"
+#include "session/taken_entries.h"
 
 extern "C" {
 #include "access/xact.h"

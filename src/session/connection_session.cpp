@@ -6,7 +6,6 @@
 #include "session/job_table.h"
 #include "session/peer_table.h"
 #include "session/session_slots.h"
-#include "session/writer_queue.h"
 
 extern "C" {
 #include "access/xact.h"

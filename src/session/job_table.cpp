@@ -19,7 +19,6 @@ using pg::settings::kMaxJobsLimit;
 
 namespace {
 
-constexpr int kUuidTextSize = 37;
 // How soon the job of a worker that has vanished is looked for.
 constexpr int kLookAgainMs = 1000;
 

@@ -4,7 +4,6 @@
 
 #include "core/policy.h"
 #include "session/shared_memory.h"
-#include "session/writer_queue.h"
 
 extern "C" {
 #include "utils/timestamp.h"

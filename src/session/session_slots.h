@@ -4,7 +4,6 @@
 #include "core/code.h"
 #include "session/session_table.h"
 #include "session/shared_memory.h"
-#include "session/writer_queue.h"
 
 namespace pgsync::session {
 

@@ -7,10 +7,10 @@
 #include "session/launcher_state.h"
 #include "session/peer_table.h"
 #include "session/progress_table.h"
+#include "session/queue_slots.h"
 #include "session/rate_table.h"
 #include "session/session_slots.h"
 #include "session/work_schedule.h"
-#include "session/writer_queue.h"
 
 extern "C" {
 #include "storage/ipc.h"

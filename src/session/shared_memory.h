@@ -18,6 +18,9 @@ namespace pgsync::session {
 /// Version of the library, and of the layout of shared memory.
 inline constexpr char kVersion[] = "1.1";
 
+/// Of a uuid as text, with its zero.
+inline constexpr size_t kUuidTextSize = 37;
+
 /// The tables, in the order of their locks.
 enum class SharedTable {
   kSessions,

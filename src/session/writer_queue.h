@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "core/code.h"
-#include "pg/guard.h"
+#include "session/shared_memory.h"
 
 namespace pgsync::session {
 
@@ -29,8 +29,6 @@ enum class EntryKind {
   kReturn,       ///< only by return_records()
   kApproval,     ///< only by AskWriter(): see connection/approvals.h
 };
-
-inline constexpr size_t kUuidTextSize = 37;
 
 /// What is to be written, in the database's encoding; of fixed size, so that an abort callback can
 /// prepare it beforehand. Empty texts are nulls.
@@ -70,20 +68,6 @@ void put_text(char (&field)[size], const char* text) noexcept {
 /// fit for callbacks at an abort and at the end of a process.
 bool enqueue(const QueueEntry& entry) noexcept;
 
-/// Queues an entry of kind kApproval and waits, interruptibly, until it is committed. Returns the
-/// answer. Raises 53300 where the queue is full or `patience` is over.
-int64 AskWriter(const QueueEntry& entry, std::chrono::milliseconds patience);
-
-/// Reserves records of a sender connection against its max_records_total, and waits, interruptibly,
-/// until that is committed. Returns how many it got: at most `wanted`, 0 where the limit is
-/// reached, `wanted` where there is none. What is not used is given back: as QueueEntry::reserved,
-/// or by return_records(). Raises 53300 where the queue is full or `patience` is over, P0002 where
-/// the connection is gone.
-int64 ReserveRecords(const std::string& connection, int64 wanted,
-                     std::chrono::milliseconds patience);
-/// Gives reserved records back. As enqueue().
-bool return_records(const char* connection, int64 count) noexcept;
-
 /// Whether something is queued, or just being written, for that row of sync_transfers of the
 /// current database.
 bool IsQueued(const std::string& transfer);
@@ -99,27 +83,5 @@ struct WaitingEntries {
 std::vector<WaitingEntries> ListWaitingEntries();
 /// Drops the entries of a database that is gone; those who wait are told.
 void DropEntries(Oid database);
-
-// ---- for a writer ------------------------------------------------------------------------------
-
-inline constexpr int kMaxBatch = 64;
-
-/// What has become of an entry that was taken.
-enum class EntryFate { kWritten, kDropped, kLater };
-
-/// Takes entries of the current database, in their order, at most kMaxBatch. They are settled when
-/// the current transaction ends.
-int TakeEntries();
-/// A copy of one of them.
-QueueEntry GetTakenEntry(int index);
-/// Tells what has become of it, provided that the transaction commits. `granted`: the answer to a
-/// reservation; negative: there is no such connection.
-void settle_entry(int index, EntryFate fate, int64 granted) noexcept;
-
-/// Makes this process a writer: its transactions settle what it has taken.
-void register_writer_callbacks();
-
-Size WriterQueueSize();
-void init_writer_queue(void* memory, bool found);
 
 }  // namespace pgsync::session
