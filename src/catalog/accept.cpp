@@ -1,75 +1,19 @@
 #include "catalog/accept.h"
 
-#include "pg/compat.h"
+#include "catalog/peer_text.h"
+#include "catalog/provided.h"
 
 extern "C" {
-#include "access/table.h"
-#include "access/transam.h"
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
-#include "catalog/pg_collation.h"
-#include "catalog/pg_opclass.h"
-#include "catalog/pg_operator.h"
 #include "commands/defrem.h"
 #include "nodes/makefuncs.h"
-#include "nodes/parsenodes.h"
-#include "parser/parse_oper.h"
-#include "parser/parser.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/partcache.h"
-#include "utils/rel.h"
 }
 
 namespace pgsync::catalog {
 
 namespace {
-
-// Four times what one expression may take: an index has several.
-constexpr size_t kMaxPartText = 4 * kMaxExpressionText;
-
-// The one statement that the text is; null where it is anything else.
-Node* parse_one_statement(const char* sql, NodeTag tag) {
-  if (strlen(sql) > kMaxPartText) {
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg_internal("it is too long")));
-  }
-  List* statements = raw_parser(sql, RAW_PARSE_DEFAULT);
-  if (list_length(statements) != 1) return nullptr;
-  Node* statement = linitial_node(RawStmt, statements)->stmt;
-  return nodeTag(statement) == tag ? statement : nullptr;
-}
-
-// The one command of an ALTER TABLE.
-AlterTableCmd* parse_one_command(const char* sql, AlterTableType subtype) {
-  auto* statement = reinterpret_cast<AlterTableStmt*>(parse_one_statement(sql, T_AlterTableStmt));
-  if (statement == nullptr || list_length(statement->cmds) != 1) return nullptr;
-  auto* command = linitial_node(AlterTableCmd, statement->cmds);
-  return command->subtype == subtype ? command : nullptr;
-}
-
-struct QualifiedName {
-  char* schema;
-  char* name;
-};
-
-// A name without a schema is printed of what is in pg_catalog, the search_path.
-QualifiedName qualified_name(List* names) {
-  if (list_length(names) == 1) return {pstrdup("pg_catalog"), strVal(linitial(names))};
-  if (list_length(names) == 2) return {strVal(linitial(names)), strVal(lsecond(names))};
-  return {nullptr, nullptr};
-}
-
-List* name_list(const QualifiedName& name) {
-  return list_make2(makeString(name.schema), makeString(name.name));
-}
-
-const KnownColumn* find_known_column(const char* name, const ExpressionScope& scope) {
-  for (int i = 0; i < scope.column_count; i++) {
-    if (strcmp(scope.columns[i].name, name) == 0) return &scope.columns[i];
-  }
-  return nullptr;
-}
 
 // A list of String nodes, each the name of a column.
 const char* accept_columns(List* names, const ExpressionScope& scope, List** accepted) {
@@ -133,24 +77,10 @@ const char* accept_index_element(IndexElem* raw, Oid access_method, const Expres
 }
 
 const char* accept_access_method(const char* raw, Oid* access_method, char** name) {
-  *access_method = get_index_am_oid(raw, true);
-  if (!OidIsValid(*access_method) || !is_provided(AccessMethodRelationId, *access_method)) {
+  *access_method = find_index_method(raw);
+  if (!OidIsValid(*access_method))
     return psprintf("access method \"%s\" is not provided here", raw);
-  }
   *name = get_am_name(*access_method);
-  return nullptr;
-}
-
-// An EXCLUDE constraint's operator, as PostgreSQL will find it for that type.
-const char* accept_exclusion_operator(List* raw, Oid type, List** accepted) {
-  const QualifiedName name = qualified_name(raw);
-  if (name.name == nullptr) return "of an operator's name";
-  List* names = name_list(name);
-  const Oid found = compatible_oper_opid(names, type, type, true);
-  if (!OidIsValid(found) || !is_provided(OperatorRelationId, found)) {
-    return psprintf("operator %s is not provided here", NameListToString(raw));
-  }
-  *accepted = names;
   return nullptr;
 }
 
@@ -169,9 +99,11 @@ const char* accept_exclusion(const Constraint* raw, const ExpressionScope& scope
     refusal =
         accept_index_element(linitial_node(IndexElem, pair), access_method, scope, &element, &type);
     if (refusal != nullptr) return refusal;
-    List* operator_name = NIL;
-    refusal = accept_exclusion_operator(lsecond_node(List, pair), type, &operator_name);
-    if (refusal != nullptr) return refusal;
+    List* names = lsecond_node(List, pair);
+    List* operator_name = find_operator(names, type);
+    if (operator_name == NIL) {
+      return psprintf("operator %s is not provided here", NameListToString(names));
+    }
     constraint->exclusions = lappend(constraint->exclusions, list_make2(element, operator_name));
   }
   if (raw->where_clause != nullptr) {
@@ -200,29 +132,6 @@ const char* accept_foreign_key(const Constraint* raw, const ExpressionScope& sco
 }
 
 }  // namespace
-
-bool is_provided(Oid object_class, Oid object) {
-  return object < FirstUnpinnedObjectId || OidIsValid(getExtensionOfObject(object_class, object));
-}
-
-List* find_collation(List* names) {
-  const QualifiedName name = qualified_name(names);
-  if (name.name == nullptr) return NIL;
-  List* qualified = name_list(name);
-  return OidIsValid(get_collation_oid(qualified, true)) ? qualified : NIL;
-}
-
-List* find_collation(const char* text) {
-  return find_collation(pg::parse_qualified_name(text));
-}
-
-List* find_opclass(Oid access_method, List* names) {
-  const QualifiedName name = qualified_name(names);
-  if (name.name == nullptr) return NIL;
-  List* qualified = name_list(name);
-  const Oid found = get_opclass_oid(access_method, qualified, true);
-  return OidIsValid(found) && is_provided(OperatorClassRelationId, found) ? qualified : NIL;
-}
 
 const char* accept_constraint(const char* definition, const char* name, ExpressionUse use,
                               const ExpressionScope& scope, Constraint** accepted) {
@@ -304,109 +213,6 @@ const char* accept_index(const char* definition, const ExpressionScope& scope,
   index->unique = raw->unique;
   index->nulls_not_distinct = raw->nulls_not_distinct;
   *accepted = index;
-  return nullptr;
-}
-
-const char* accept_partition_key(const char* definition, const ExpressionScope& scope,
-                                 PartitionSpec** accepted) {
-  auto* statement = reinterpret_cast<CreateStmt*>(
-      parse_one_statement(psprintf("CREATE TABLE t () PARTITION BY %s", definition), T_CreateStmt));
-  if (statement == nullptr || statement->partspec == nullptr || statement->options != NIL ||
-      statement->tablespacename != nullptr || statement->accessMethod != nullptr ||
-      statement->oncommit != ONCOMMIT_NOOP) {
-    return "it is not one partition key";
-  }
-  auto* key = makeNode(PartitionSpec);
-  key->strategy = statement->partspec->strategy;
-  key->location = -1;
-  ListCell* cell;
-  foreach (cell, statement->partspec->partParams) {
-    const auto* raw = lfirst_node(PartitionElem, cell);
-    auto* element = makeNode(PartitionElem);
-    element->location = -1;
-    if (raw->name != nullptr) {
-      if (find_known_column(raw->name, scope) == nullptr) {
-        return psprintf("there is no column \"%s\"", raw->name);
-      }
-      element->name = pstrdup(raw->name);
-    } else {
-      const char* refusal =
-          refuse_expression(raw->expr, ExpressionUse::kPartitionKey, scope, nullptr, nullptr);
-      if (refusal != nullptr) return refusal;
-      element->expr = raw->expr;
-    }
-    if (raw->collation != NIL) {
-      element->collation = find_collation(raw->collation);
-      if (element->collation == NIL) return "its collation does not exist here";
-    }
-    if (raw->opclass != NIL) {
-      // Hash partitioning takes classes of hash, the others those of btree.
-      element->opclass = find_opclass(HASH_AM_OID, raw->opclass);
-      if (element->opclass == NIL) element->opclass = find_opclass(BTREE_AM_OID, raw->opclass);
-      if (element->opclass == NIL) return "its operator class is not provided here";
-    }
-    key->partParams = lappend(key->partParams, element);
-  }
-  *accepted = key;
-  return nullptr;
-}
-
-namespace {
-
-// Bounds are computed while the partition is attached: constants only, and of a range the words
-// MINVALUE and MAXVALUE, which the grammar gives as names of columns.
-const char* accept_bound_values(List* values, bool range, const PartitionKeyData* key,
-                                const ExpressionScope& scope) {
-  ListCell* cell;
-  int position = 0;
-  foreach (cell, values) {
-    Node* value = static_cast<Node*>(lfirst(cell));
-    const int column = range ? position++ : 0;
-    if (column >= key->partnatts) return "it has too many values";
-    if (range && IsA(value, ColumnRef) && list_length(castNode(ColumnRef, value)->fields) == 1) {
-      const Node* field = static_cast<Node*>(linitial(castNode(ColumnRef, value)->fields));
-      if (IsA(field, String) &&
-          (strcmp(strVal(field), "minvalue") == 0 || strcmp(strVal(field), "maxvalue") == 0)) {
-        continue;
-      }
-    }
-    if (!IsA(value, A_Const)) return "it is made of more than constants";
-    const ColumnType type = {key->parttypid[column], key->parttypmod[column],
-                             key->parttypcoll[column]};
-    const char* refusal =
-        refuse_expression(value, ExpressionUse::kPartitionBound, scope, &type, nullptr);
-    if (refusal != nullptr) return refusal;
-  }
-  return nullptr;
-}
-
-}  // namespace
-
-const char* accept_partition_bound(const char* definition, Oid parent, const ExpressionScope& scope,
-                                   PartitionBoundSpec** accepted) {
-  AlterTableCmd* command = parse_one_command(
-      psprintf("ALTER TABLE t ATTACH PARTITION p %s", definition), AT_AttachPartition);
-  if (command == nullptr) return "it is not one bound";
-  const PartitionBoundSpec* raw = castNode(PartitionCmd, command->def)->bound;
-  if (raw == nullptr) return "it is no bound";
-  Relation relation = table_open(parent, AccessShareLock);
-  const PartitionKeyData* key = RelationGetPartitionKey(relation);
-  const char* refusal = key == nullptr ? "the table is not partitioned"
-                                       : accept_bound_values(raw->listdatums, false, key, scope);
-  if (refusal == nullptr) refusal = accept_bound_values(raw->lowerdatums, true, key, scope);
-  if (refusal == nullptr) refusal = accept_bound_values(raw->upperdatums, true, key, scope);
-  table_close(relation, NoLock);
-  if (refusal != nullptr) return refusal;
-  auto* bound = makeNode(PartitionBoundSpec);
-  bound->strategy = raw->strategy;
-  bound->is_default = raw->is_default;
-  bound->modulus = raw->modulus;
-  bound->remainder = raw->remainder;
-  bound->listdatums = raw->listdatums;
-  bound->lowerdatums = raw->lowerdatums;
-  bound->upperdatums = raw->upperdatums;
-  bound->location = -1;
-  *accepted = bound;
   return nullptr;
 }
 

@@ -5,6 +5,7 @@
 
 #include "catalog/new_names.h"
 #include "catalog/new_relation.h"
+#include "catalog/new_types.h"
 #include "core/text.h"
 #include "pg/memory.h"
 #include "pg/plain_settings.h"
@@ -24,7 +25,10 @@ namespace {
 class Creation {
  public:
   Creation(const std::vector<NewTable>& tables, const CreateOptions& options)
-      : tables_(tables), options_(options), types_(&left_out_), sequences_(&left_out_) {}
+      : tables_(tables),
+        options_(options),
+        new_types_(types_, &left_out_),
+        sequences_(&left_out_) {}
 
   std::vector<Oid> Run() {
     for (const NewTable& table : tables_)
@@ -32,7 +36,7 @@ class Creation {
     pg::OwnedContext memory("sync creation of tables");
     const pg::ContextScope scope(memory.get());
     for (const NewTable& table : tables_)
-      types_.Create(table.name, *table.definition);
+      new_types_.Create(table.name, *table.definition);
     for (const NewTable& table : tables_)
       sequences_.Create(table.name, *table.definition);
     std::vector<Oid> created;
@@ -167,7 +171,8 @@ class Creation {
   const std::vector<NewTable>& tables_;
   const CreateOptions& options_;
   LeftOut left_out_;
-  NewTypes types_;
+  UsableTypes types_;
+  NewTypes new_types_;
   NewSequences sequences_;
   std::deque<NewRelation> relations_;
   std::map<TableName, NewRelation*> here_;  // by their names at the peer

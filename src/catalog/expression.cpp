@@ -14,7 +14,6 @@ extern "C" {
 #include "parser/parse_collate.h"
 #include "parser/parse_expr.h"
 #include "parser/parse_node.h"
-#include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -208,13 +207,11 @@ Node* find_column(ParseState* state, ColumnRef* reference) {
     value->location = -1;
     return reinterpret_cast<Node*>(value);
   }
-  for (int i = 0; i < scope->column_count; i++) {
-    const KnownColumn& column = scope->columns[i];
-    if (strcmp(column.name, name) != 0) continue;
-    return reinterpret_cast<Node*>(makeVar(1, static_cast<AttrNumber>(i + 1), column.type.type,
-                                           column.type.typmod, column.type.collation, 0));
-  }
-  return nullptr;
+  const KnownColumn* column = find_known_column(name, *scope);
+  if (column == nullptr) return nullptr;
+  const auto number = static_cast<AttrNumber>(column - scope->columns + 1);
+  return reinterpret_cast<Node*>(
+      makeVar(1, number, column->type.type, column->type.typmod, column->type.collation, 0));
 }
 
 // A string constant under a cast to regclass; null where the node is none.
@@ -308,26 +305,11 @@ bool must_be_immutable(ExpressionUse use) {
 
 }  // namespace
 
-Node* parse_one_expression(const char* text) {
-  if (strlen(text) > kMaxExpressionText) {
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg_internal("it is too long")));
+const KnownColumn* find_known_column(const char* name, const ExpressionScope& scope) {
+  for (int i = 0; i < scope.column_count; i++) {
+    if (strcmp(scope.columns[i].name, name) == 0) return &scope.columns[i];
   }
-  List* statements = raw_parser(psprintf("SELECT %s", text), RAW_PARSE_DEFAULT);
-  if (list_length(statements) != 1) return nullptr;
-  Node* statement = linitial_node(RawStmt, statements)->stmt;
-  if (!IsA(statement, SelectStmt)) return nullptr;
-  auto* select = castNode(SelectStmt, statement);
-  const bool plain = select->distinctClause == NIL && select->intoClause == nullptr &&
-                     select->fromClause == NIL && select->whereClause == nullptr &&
-                     select->groupClause == NIL && select->havingClause == nullptr &&
-                     select->windowClause == NIL && select->valuesLists == NIL &&
-                     select->sortClause == NIL && select->limitOffset == nullptr &&
-                     select->limitCount == nullptr && select->lockingClause == NIL &&
-                     select->withClause == nullptr && select->op == SETOP_NONE;
-  if (!plain || list_length(select->targetList) != 1) return nullptr;
-  auto* target = linitial_node(ResTarget, select->targetList);
-  if (target->name != nullptr || target->indirection != NIL) return nullptr;
-  return target->val;
+  return nullptr;
 }
 
 const char* refuse_expression(Node* raw, ExpressionUse use, const ExpressionScope& scope,

@@ -51,10 +51,8 @@ enum class ExpressionUse {
   kPartitionBound,
 };
 
-constexpr size_t kMaxExpressionText = 10 * 1024;
-
-/// The one expression that the text is, raw; null where it is anything else.
-Node* parse_one_expression(const char* text);
+/// The scope's column of that name, null where there is none.
+const KnownColumn* find_known_column(const char* name, const ExpressionScope& scope);
 
 /// Null if a raw expression is accepted, else the reason. Accepted are constants, columns, casts
 /// between built-in types and those of the call, CASE, COALESCE and their like, immutable functions

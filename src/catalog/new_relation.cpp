@@ -4,7 +4,10 @@
 #include <set>
 
 #include "catalog/accept.h"
+#include "catalog/accept_partition.h"
 #include "catalog/new_names.h"
+#include "catalog/peer_text.h"
+#include "catalog/provided.h"
 #include "catalog/storage_options.h"
 #include "catalog/utility.h"
 #include "core/text.h"
@@ -36,7 +39,7 @@ bool IsPrimaryKey(const std::string& definition) {
 }  // namespace
 
 NewRelation::NewRelation(const core::RelationInfo& definition, TableName name, NewRelation* parent,
-                         std::string old_root, std::string new_root, NewTypes& types,
+                         std::string old_root, std::string new_root, UsableTypes& types,
                          NewSequences& sequences, LeftOut* left_out)
     : definition_(definition),
       name_(std::move(name)),

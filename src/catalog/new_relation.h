@@ -8,7 +8,7 @@
 
 #include "catalog/left_out.h"
 #include "catalog/new_sequences.h"
-#include "catalog/new_types.h"
+#include "catalog/usable_types.h"
 #include "core/table_info.h"
 
 struct AlterTableCmd;
@@ -26,8 +26,8 @@ class NewRelation {
   /// `parent`: the relation that it is a partition of, or null; `old_root` and `new_root`: what the
   /// table, of the tree's partitions the root, is called at the peer and here.
   NewRelation(const core::RelationInfo& definition, TableName name, NewRelation* parent,
-              std::string old_root, std::string new_root, NewTypes& types, NewSequences& sequences,
-              LeftOut* left_out);
+              std::string old_root, std::string new_root, UsableTypes& types,
+              NewSequences& sequences, LeftOut* left_out);
 
   const TableName& name() const { return name_; }
   Oid oid() const { return oid_; }
@@ -96,7 +96,7 @@ class NewRelation {
   NewRelation* parent_;
   std::string old_root_;
   std::string new_root_;
-  NewTypes& types_;
+  UsableTypes& types_;
   NewSequences& sequences_;
   LeftOut* left_out_;
 

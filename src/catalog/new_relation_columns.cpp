@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
-#include "catalog/accept.h"
 #include "catalog/new_names.h"
+#include "catalog/peer_text.h"
+#include "catalog/provided.h"
 #include "catalog/utility.h"
 #include "core/text.h"
 #include "pg/compat.h"

@@ -3,6 +3,7 @@
 
 #include "catalog/accept.h"
 #include "catalog/new_names.h"
+#include "catalog/peer_text.h"
 #include "catalog/storage_options.h"
 #include "catalog/utility.h"
 #include "core/text.h"

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
-#include "catalog/accept.h"
 #include "catalog/new_names.h"
+#include "catalog/peer_text.h"
+#include "catalog/provided.h"
 #include "catalog/type_definition.h"
 #include "catalog/utility.h"
 #include "core/text.h"
@@ -15,13 +16,10 @@ extern "C" {
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_func.h"
-#include "parser/parse_type.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 }
@@ -89,7 +87,7 @@ void NewTypes::Create(const TableName& table, const core::TableInfo& definition)
 void NewTypes::CreateType(const TableName& table, const core::TypeInfo& type) {
   RequireName(type.name, "a type");
   const TableName name{type.schema, type.name};
-  if (type.kind == 'x') extensions_[name.Qualified()] = type.extension;
+  if (type.kind == 'x') usable_.NoteExtension(name.Qualified(), type.extension);
   const std::string essence = Essence(type);
   const auto [seen, first] = seen_.emplace(name, essence);
   if (!first) {
@@ -123,8 +121,7 @@ void NewTypes::CreateType(const TableName& table, const core::TypeInfo& type) {
   if (OidIsValid(existing)) {
     RequireSame(existing, type);
     // Expressions may use it from here on, whether a column does or not.
-    RequireTrusted(existing, name.Qualified());
-    known_.push_back(existing);
+    usable_.AddSame(existing, name.Qualified());
     return;
   }
   RequireSchema(type.schema);
@@ -133,8 +130,7 @@ void NewTypes::CreateType(const TableName& table, const core::TypeInfo& type) {
   if (type.kind == 'c') CreateComposite(type);
   if (type.kind == 'r') CreateRange(table, type);
   const Oid created = FindType(name);
-  known_.push_back(created);
-  created_.insert(created);
+  usable_.AddCreated(created);
   CommentOn(created, type);
 }
 
@@ -156,43 +152,14 @@ void NewTypes::CreateEnum(const core::TypeInfo& type) {
   RunUtility(statement);
 }
 
-ExpressionScope NewTypes::Scope() const {
-  ExpressionScope scope;
-  scope.types = known_.data();
-  scope.type_count = static_cast<int>(known_.size());
-  return scope;
-}
-
-bool NewTypes::AcceptedCheck(const core::PartInfo& check, const ColumnType& base,
-                             Constraint** accepted, std::string* why) {
-  ExpressionScope scope = Scope();
-  scope.value = base;
-  return Accepted(why, [&]() -> const char* {
-    const char* refusal = accept_constraint(check.definition.c_str(), check.name.c_str(),
-                                            ExpressionUse::kDomainCheck, scope, accepted);
-    if (refusal != nullptr) return refusal;
-    return (*accepted)->contype == CONSTR_CHECK ? nullptr : "it is no check";
-  });
-}
-
-bool NewTypes::AcceptedDefault(const std::string& text, const ColumnType& base, Node** accepted,
-                               std::string* why) {
-  const ExpressionScope scope = Scope();
-  return Accepted(why, [&]() -> const char* {
-    *accepted = parse_one_expression(text.c_str());
-    if (*accepted == nullptr) return "it is not one expression";
-    return refuse_expression(*accepted, ExpressionUse::kDefault, scope, &base, nullptr);
-  });
-}
-
 void NewTypes::CreateDomain(const TableName& table, const core::TypeInfo& type) {
   const std::string what = Cat("domain \"", Shown(type), "\"");
-  const ColumnType base = Resolve(type.base, what);
+  const ColumnType base = usable_.Resolve(type.base, what);
   List* const collation = FindCollation(type.collation, what);
   std::string why;
   Node* default_expression = nullptr;
   if (type.default_expression &&
-      !AcceptedDefault(*type.default_expression, base, &default_expression, &why)) {
+      !usable_.AcceptsDefault(*type.default_expression, base, &default_expression, &why)) {
     default_expression = nullptr;
     left_out_->Add(table, Cat("default of ", what), why);
   }
@@ -200,7 +167,7 @@ void NewTypes::CreateDomain(const TableName& table, const core::TypeInfo& type) 
   for (const core::PartInfo& part : type.constraints) {
     RequireName(part.name, "a constraint");
     Constraint* check = nullptr;
-    if (AcceptedCheck(part, base, &check, &why)) {
+    if (usable_.AcceptsCheck(part, base, &check, &why)) {
       checks.push_back(check);
     } else {
       left_out_->Add(table, Cat("constraint ", QuoteIdentifier(part.name), " of ", what), why);
@@ -249,7 +216,7 @@ void NewTypes::CreateComposite(const core::TypeInfo& type) {
     RequireName(attribute.name, "an attribute");
     const std::string what =
         Cat("attribute \"", attribute.name, "\" of type \"", Shown(type), "\"");
-    types.push_back(Resolve(attribute.type, what));
+    types.push_back(usable_.Resolve(attribute.type, what));
     collations.push_back(FindCollation(attribute.collation, what));
   }
   Node* statement = pg::Call([&] {
@@ -272,7 +239,7 @@ void NewTypes::CreateRange(const TableName& table, const core::TypeInfo& type) {
                         core::Excerpt(*type.canonical, 200), ", and functions are not carried."))
         .WithHint("Create it first.");
   }
-  const ColumnType subtype = Resolve(type.base, what);
+  const ColumnType subtype = usable_.Resolve(type.base, what);
   List* const collation = FindCollation(type.collation, what);
   if (!type.multirange.empty()) RequireName(type.multirange, "a multirange type");
   List *opclass = nullptr, *difference = nullptr;
@@ -329,18 +296,18 @@ void NewTypes::RequireSame(Oid existing, const core::TypeInfo& type) {
                          [&](const core::PartInfo& c) { return c.definition == part.definition; });
     };
     if (type.kind == 'd' && here.kind == 'd') {
-      const ColumnType base = Resolve(here.base, Cat("domain \"", Shown(type), "\""));
+      const ColumnType base = usable_.Resolve(here.base, Cat("domain \"", Shown(type), "\""));
       std::string why;
       Constraint* check;
       Node* expression;
       there.constraints.clear();
       for (const core::PartInfo& part : type.constraints) {
-        if (is_here(part) || AcceptedCheck(part, base, &check, &why)) {
+        if (is_here(part) || usable_.AcceptsCheck(part, base, &check, &why)) {
           there.constraints.push_back(part);
         }
       }
       if (type.default_expression && !here.default_expression &&
-          !AcceptedDefault(*type.default_expression, base, &expression, &why)) {
+          !usable_.AcceptsDefault(*type.default_expression, base, &expression, &why)) {
         there.default_expression.reset();
       }
     }
@@ -371,73 +338,6 @@ void NewTypes::CommentOn(Oid type, const core::TypeInfo& info) {
   for (const core::TypeInfo::Attribute& attribute : info.attributes) {
     number++;
     if (attribute.comment) Comment(RelationRelationId, relation, number, *attribute.comment);
-  }
-}
-
-const ColumnType& NewTypes::Resolve(const std::string& text, const std::string& what) {
-  const auto known = resolved_.find(text);
-  if (known != resolved_.end()) return known->second;
-  ColumnType type;
-  std::string why;
-  const bool found = text.size() <= kMaxExpressionText && Accepted(&why, [&]() -> const char* {
-                       parseTypeString(text.c_str(), &type.type, &type.typmod, false);
-                       type.collation = get_typcollation(type.type);
-                       return nullptr;
-                     });
-  if (!found) {
-    std::string hint = "Create the type, or the extension that it belongs to, first.";
-    for (const auto& [name, extension] : extensions_) {
-      if (text.compare(0, name.size(), name) == 0) {
-        hint = Cat("Run CREATE EXTENSION ", QuoteIdentifier(extension), ".");
-      }
-    }
-    throw Error(sqlstate::kUndefinedObject,
-                Cat(what, " has a type that does not exist here: ", core::Excerpt(text, 200)))
-        .WithDetail(Cat(why.empty() ? "It is too long" : why, "."))
-        .WithHint(hint);
-  }
-  RequireTrusted(type.type, text);
-  return resolved_.emplace(text, type).first->second;
-}
-
-// Whoever planted a domain or a range type here and knows what the peer will say would have its
-// functions run by the caller.
-void NewTypes::RequireTrusted(Oid oid, const std::string& text) {
-  for (const DefinedType& type : ReadTypes({oid})) {
-    if ((type.info.kind != 'd' && type.info.kind != 'r') || created_.count(type.oid) > 0) continue;
-    const bool own = pg::Call([&] {
-      HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type.oid));
-      if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for type %u", type.oid);
-      const Oid owner = ((Form_pg_type)GETSTRUCT(tuple))->typowner;
-      ReleaseSysCache(tuple);
-      return superuser_arg(owner) || is_member_of_role_nosuper(GetUserId(), owner);
-    });
-    if (own) continue;
-    const ColumnType base = pg::Call([&] {
-      ColumnType found;
-      found.typmod = -1;
-      found.type = getBaseTypeAndTypmod(type.oid, &found.typmod);
-      found.collation = get_typcollation(found.type);
-      return found;
-    });
-    std::string why = "it has a function of its own";
-    Constraint* check;
-    Node* expression;
-    constexpr std::string_view kBuiltIn = "pg_catalog.";
-    bool harmless = !type.info.canonical &&
-                    (!type.info.subtype_diff ||
-                     type.info.subtype_diff->compare(0, kBuiltIn.size(), kBuiltIn) == 0);
-    harmless =
-        harmless && (!type.info.default_expression ||
-                     AcceptedDefault(*type.info.default_expression, base, &expression, &why));
-    for (const core::PartInfo& part : type.info.constraints)
-      harmless = harmless && AcceptedCheck(part, base, &check, &why);
-    if (harmless) continue;
-    throw Error(sqlstate::kInsufficientPrivilege,
-                Cat("type ", core::Excerpt(text, 200), " is not used in a table of a peer"))
-        .WithDetail(Cat("Type \"", Shown(type.info),
-                        "\" belongs to another role, and its values make code run: ", why, "."))
-        .WithHint("Create the table yourself if you trust that role.");
   }
 }
 

@@ -5,7 +5,23 @@
 
 #include "pg/subxact.h"
 
+extern "C" {
+#include "nodes/parsenodes.h"
+}
+
 namespace pgsync::catalog {
+
+inline constexpr size_t kMaxExpressionText = 10 * 1024;
+
+// For leaves. They return a raw tree, null where the text is anything else, and raise what the
+// parser raises, or 54000 for a text that is too long.
+
+/// The one expression that the text is.
+Node* parse_one_expression(const char* text);
+/// The one statement, of that kind.
+Node* parse_one_statement(const char* sql, NodeTag tag);
+/// The one command of an ALTER TABLE, of that kind.
+AlterTableCmd* parse_one_command(const char* sql, AlterTableType subtype);
 
 /// Whether an error tells that text was at fault, or what it names; anything else (a cancel, no
 /// memory) is not ours to survive.
