@@ -9,6 +9,7 @@
 #include "server/peer_database.h"
 #include "server/phoenix_data.h"
 #include "server/phoenix_sites.h"
+#include "server/phoenix_token.h"
 #include "server/refusal.h"
 #include "server/stranger_work.h"
 #include "server/worker_exit.h"

@@ -2,25 +2,24 @@
 
 #include "catalog/phoenix_info.h"
 #include "catalog/shareable.h"
-#include "core/code.h"
 #include "core/phoenix_schema.h"
 #include "core/text.h"
 #include "engine/row_sender.h"
 #include "engine/scan.h"
 #include "pg/encoding.h"
 #include "pg/identity.h"
-#include "pg/settings.h"
 #include "rows/phoenix_type.h"
 #include "server/connection_gate.h"
+#include "server/lazy_stream.h"
 #include "server/log.h"
 #include "server/peer_watch.h"
 #include "server/phoenix_answer.h"
 #include "server/phoenix_tables.h"
+#include "server/phoenix_token.h"
 #include "server/refusal.h"
+#include "server/reserved_records.h"
 #include "server/served_rows.h"
-#include "server/worker_exit.h"
 #include "session/peer_table.h"
-#include "session/writer_question.h"
 
 namespace pgsync::server {
 
@@ -30,14 +29,12 @@ using core::PhoenixOperation;
 using core::PhoenixRequest;
 using core::Refusal;
 using engine::KeyFilter;
-namespace settings = pg::settings;
 namespace sqlstate = core::sqlstate;
 
 namespace {
 
 constexpr int64 kDefaultRecords = 10, kMostRecords = 100;
 constexpr size_t kMostIds = 1000;
-constexpr std::chrono::milliseconds kPatience{20000};
 
 Refused Failure(int status, std::string text) {
   return Refused(Error(sqlstate::kProtocolViolation, std::move(text)), status);
@@ -50,70 +47,6 @@ Refused NotAuthorised() {
 Refused TableNotFound() {
   return Failure(404, "Table not found");
 }
-
-// A response that begins with its first bytes: until then there can be another in its place.
-class LazyStream : public core::ByteSink {
- public:
-  explicit LazyStream(net::HttpServerConnection& http) : http_(http) {}
-
-  void Write(const std::string_view* pieces, size_t count) override {
-    Begin();
-    sink_->Write(pieces, count);
-  }
-  void Write(std::string_view text) { Write(&text, 1); }
-  void End() {
-    Begin();
-    http_.EndStream();
-  }
-  bool begun() const { return sink_ != nullptr; }
-  /// Text that comes before all else.
-  void set_head(std::string head) { head_ = std::move(head); }
-
- private:
-  void Begin() {
-    if (sink_ != nullptr) return;
-    sink_ = &http_.BeginStream(200, "application/json");
-    const std::string_view head = head_;
-    sink_->Write(&head, 1);
-  }
-
-  net::HttpServerConnection& http_;
-  core::ByteSink* sink_ = nullptr;
-  std::string head_;
-};
-
-// Records that were reserved for a page and not sent go back when this does. Of a page that breaks
-// off nobody knows what has arrived: all of it counts as sent.
-class ReservedRecords {
- public:
-  ReservedRecords(const ConnectionGuard& guard, int64 wanted)
-      : connection_(guard.connection()), granted_(wanted) {
-    limited_ = guard.policy().max_records_total.has_value();
-    if (!limited_ || wanted == 0) return;
-    granted_ = session::ReserveRecords(connection_, wanted, kPatience);
-    left_ = granted_;
-    if (granted_ == 0) {
-      throw Refused(core::RefusalError(Refusal::kRecordLimit, guard.policy()),
-                    core::RefusalStatus(Refusal::kRecordLimit));
-    }
-  }
-  ~ReservedRecords() {
-    if (left_ > 0) (void)session::return_records(connection_.c_str(), left_);
-  }
-  ReservedRecords(const ReservedRecords&) = delete;
-  ReservedRecords& operator=(const ReservedRecords&) = delete;
-
-  int64 granted() const { return granted_; }
-  void Use(int64 records) {
-    if (limited_) left_ = std::max<int64>(0, left_ - records);
-  }
-
- private:
-  std::string connection_;
-  bool limited_ = false;
-  int64 granted_;
-  int64 left_ = 0;
-};
 
 class PhoenixData {
  public:
@@ -252,8 +185,7 @@ uint64 PhoenixData::SendRows(const catalog::Table& table, const engine::ScanRequ
 
 void PhoenixData::RequireDownload() const {
   if (TakeDownload(guard_.connection())) return;
-  throw Refused(core::RefusalError(Refusal::kDownloadLimit, guard_.policy()),
-                core::RefusalStatus(Refusal::kDownloadLimit));
+  throw PolicyRefusal(Refusal::kDownloadLimit, guard_.policy());
 }
 
 void PhoenixData::PullData() {
@@ -308,8 +240,7 @@ void PhoenixData::TableRecords() {
     }
     const catalog::TableName name = Name();
     if (core::RequiresApproval(guard_.policy(), {name.schema, name.name})) {
-      throw Refused(core::RefusalError(Refusal::kApproval, guard_.policy()),
-                    core::RefusalStatus(Refusal::kApproval));
+      throw PolicyRefusal(Refusal::kApproval, guard_.policy());
     }
     if (guard_.policy().max_downloads) RequireDownload();
   });
@@ -328,6 +259,7 @@ void PhoenixData::TableRecords() {
     try {
       reserved.Use(static_cast<int64>(SendRows(table, scan, nullptr, out)));
     } catch (...) {
+      // Of a page that breaks off nobody knows what has arrived: all of it counts as sent.
       if (out.begun()) reserved.Use(reserved.granted());
       throw;
     }
@@ -361,30 +293,7 @@ const char* FailureText(PhoenixOperation operation) {
   }
 }
 
-std::optional<std::string> ShownTokenOf(const PhoenixRequest& parameters,
-                                        const net::HttpRequest& request) {
-  constexpr std::string_view kBearer = "Bearer ";
-  const std::string header = net::FindHeader(request.headers, "Authorization").value_or("");
-  if (header.compare(0, kBearer.size(), kBearer) == 0) return header.substr(kBearer.size());
-  return parameters.Text("auth_token");
-}
-
-// PhoenixKit shows nothing but the hash of the token, which is good only where that was decided.
-std::string ShownHash(const PhoenixRequest& parameters, const net::HttpRequest& request) {
-  if (const auto token = ShownTokenOf(parameters, request)) return core::HashToken(*token);
-  if (!settings::phoenix_hash_auth) {
-    LogPeer("refused", {{"peer", exit_state.peer},
-                        {"reason", "hash instead of a token, sync.phoenix_hash_auth is off"}});
-    throw Failure(401, "Invalid connection");
-  }
-  return parameters.Text("auth_token_hash").value_or("");
-}
-
 }  // namespace
-
-bool ShowsToken(const PhoenixRequest& parameters, const net::HttpRequest& request) {
-  return ShownTokenOf(parameters, request).has_value();
-}
 
 bool IsPhoenixDataRoute(const core::PhoenixRoute& route) {
   return route.operation >= PhoenixOperation::kListTables;

@@ -11,9 +11,6 @@ namespace pgsync::server {
 
 bool IsPhoenixDataRoute(const core::PhoenixRoute& route);
 
-/// Whether a request shows a token itself: as auth_token, or in an Authorization header.
-bool ShowsToken(const core::PhoenixRequest& parameters, const net::HttpRequest& request);
-
 /// Answers such a request. Raises Refused, errors that are to be answered with 503, and, where a
 /// part of the answer has been sent, what has stopped it.
 void ServePhoenixData(const core::PhoenixRoute& route, const core::PhoenixRequest& parameters,
