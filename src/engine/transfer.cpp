@@ -1,33 +1,22 @@
 #include "engine/transfer.h"
 
-#include <algorithm>
-
-#include "catalog/shareable.h"
 #include "catalog/table.h"
 #include "core/text.h"
-#include "core/waiter.h"
-#include "engine/batch_reader.h"
 #include "engine/bulk_load.h"
 #include "engine/constraints.h"
-#include "engine/own_writes.h"
-#include "engine/row_errors.h"
+#include "engine/job_source.h"
 #include "engine/sequences.h"
 #include "engine/skipped_triggers.h"
-#include "engine/table_delta.h"
-#include "engine/transfer_plan.h"
-#include "pg/query.h"
-#include "pg/snapshot.h"
-#include "pg/subxact.h"
+#include "engine/transfer_deletes.h"
+#include "engine/verification.h"
 
 extern "C" {
-#include "access/xact.h"
 #include "tcop/utility.h"
 }
 
 namespace pgsync::engine {
 
 using core::Cat;
-using core::Clock;
 using core::Error;
 namespace sqlstate = core::sqlstate;
 
@@ -40,24 +29,24 @@ class Transfer {
  public:
   Transfer(TableSource& source, TransferObserver& observer, const std::vector<TableRequest>& tables,
            const TransferOptions& options)
-      : source_(source),
+      : source_(source, observer, options),
         report_(observer),
         options_(options),
-        plan_(source, observer, tables, options) {}
+        plan_(source, observer, tables, options),
+        deletes_(plan_, source_, options) {}
 
   std::vector<TableOutcome> Run() {
     SkipTriggers();
-    FindDoomed();
+    deletes_.Find();
     for (Job* job : plan_.jobs())
-      Measured(*job, [&] { options_.dry_run ? Count(*job) : Load(*job); });
+      source_.Measured(*job, [&] { options_.dry_run ? Count(*job) : Load(*job); });
     if (!options_.dry_run) {
       TryFailedRowsAgain();
       FillIn();
     }
     ForgetKeys();
     if (!options_.dry_run) {
-      RequireDeletesJustified();
-      DeleteDoomed();
+      deletes_.Delete();
       Finish();
       Verify();
     }
@@ -68,187 +57,14 @@ class Transfer {
   }
 
  private:
-  // A comparison made before the first write, and what had been written to the table then.
-  struct EarlyDelta {
-    std::unique_ptr<TableDelta> delta;
-    OwnWrites writes;
-  };
-
-  core::RowsRequest RowsFor(const Job& job, const LoadRequest& columns) const {
-    core::RowsRequest request = RowsOf(job.remote_name);
-    request.max_rate = options_.max_rate;
-    for (size_t i = 0; i < columns.columns.size(); i++) {
-      request.columns.push_back(
-          {job.local.columns[columns.columns[i]].name, static_cast<bool>(columns.binary[i])});
-    }
-    return request;
-  }
-
-  // The rows of the columns that a request asks for.
-  std::unique_ptr<RowFeed> FeedFor(const Job& job, const LoadRequest& columns) {
-    return source_.Rows(RowsFor(job, columns), &job.local);
-  }
-
-  // Compares the table with the peer's, so that only rows move that differ; null: all have to.
-  std::unique_ptr<TableDelta> Compare(const Job& job, const LoadRequest& request, int level) {
-    if (options_.delta == TransferOptions::Delta::kNever) return nullptr;
-    std::string refusal = DeltaRefusal(job, request, options_, source_);
-    auto delta = std::make_unique<TableDelta>();
-    if (refusal.empty()) {
-      report_.Phase("comparing");
-      pg::WithFreshSnapshot([&] {
-        refusal = delta->Find(source_, job, request, RowsFor(job, request),
-                              [&](int64 rows) { report_.Advance(rows, 0); });
-      });
-      report_.Table(job.outcome.table, job.remote.row_estimate.value_or(-1));
-    }
-    if (refusal.empty()) return delta;
-    pg::Call([&] {
-      ereport(level, (errmsg("all rows of table \"%s\" are transferred: %s",
-                             job.outcome.table.c_str(), refusal.c_str())));
-    });
-    return nullptr;
-  }
-
-  // How loudly to say that a table was not compared.
-  int RefusalLevel() const {
-    return options_.delta == TransferOptions::Delta::kWherePossible ? NOTICE : DEBUG1;
-  }
-
-  // What mirror has found out before the first write, unless the tables that were loaded meanwhile
-  // have triggers or foreign keys that wrote to this one; the others now.
+  // The rows that differ; null: all have to move.
   std::unique_ptr<TableDelta> DeltaOf(const Job& job, const LoadRequest& request) {
-    if (job.doomed == nullptr) return Compare(job, request, RefusalLevel());
-    const auto found = deltas_.find(&job);
-    if (found == deltas_.end()) return nullptr;
-    EarlyDelta early = std::move(found->second);
-    deltas_.erase(found);
-    if (early.writes.SameAs(OwnWrites::Of(job.local))) return std::move(early.delta);
-    early.delta->Close();
-    return Compare(job, request, RefusalLevel());
-  }
-
-  LoadRequest WithProgress(LoadRequest request) {
-    request.progress = [this](int64 rows, int64 bytes) { report_.Advance(rows, bytes); };
-    return request;
-  }
-
-  // Adds what `work` takes to the table's outcome.
-  template <typename Work>
-  void Measured(Job& job, Work work) {
-    const auto started = Clock::now();
-    const uint64_t bytes_before = source_.BytesIn();
-    report_.Table(job.outcome.table, job.remote.row_estimate.value_or(-1));
-    work();
-    job.outcome.bytes += static_cast<int64>(source_.BytesIn() - bytes_before);
-    job.outcome.duration +=
-        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started);
+    return job.doomed != nullptr ? deletes_.TakeDelta(job, request) : source_.Compare(job, request);
   }
 
   static void TakeErrors(const RowErrors& errors, Job* job) {
     job->outcome.errors = errors.ToJson();
     job->outcome.error_count = errors.count();
-  }
-
-  // Before the first write: no delete may turn out to be one too many when half of the work is
-  // done.
-  void FindDoomed() {
-    int64 total = 0;
-    for (Job* const next : plan_.jobs()) {
-      Job& job = *next;
-      if (job.strategy != Strategy::kMirror || job.missing) continue;
-      Measured(job, [&] {
-        job.doomed = std::make_unique<DoomedRows>(job.local);
-        if (FindDoomedByDelta(job)) return;
-        report_.Phase("comparing keys");
-        const LoadRequest request = WithProgress(job.KeyRequest(options_));
-        job.doomed->Find(request, *FeedFor(job, request));
-      });
-      if (!options_.max_deletes) job.doomed->RequireModest();
-      total += job.doomed->count();
-    }
-    if (options_.max_deletes && total > *options_.max_deletes) {
-      throw Error(sqlstate::kNotInPrerequisiteState,
-                  Cat("the transfer would delete ", total, " rows"))
-          .WithDetail(Cat("At most ", *options_.max_deletes, " may be deleted."))
-          .WithHint(Cat("If that is meant, pass max_deletes => ", total, " or more."));
-    }
-  }
-
-  bool FindDoomedByDelta(Job& job) {
-    const LoadRequest request = job.Request(options_);
-    auto delta = Compare(job, request, RefusalLevel());
-    if (delta == nullptr) return false;
-    if (!job.doomed->FindAmong(delta->only_here(), request, delta->feed(), delta->peer_rows())) {
-      delta->Close();
-      return false;
-    }
-    deltas_.emplace(&job, EarlyDelta{std::move(delta), OwnWrites::Of(job.local)});
-    return true;
-  }
-
-  // Children before parents.
-  void DeleteDoomed() {
-    const auto& jobs = plan_.jobs();
-    for (auto next = jobs.rbegin(); next != jobs.rend(); ++next) {
-      Job& job = **next;
-      if (job.doomed == nullptr || job.doomed->count() == 0) continue;
-      Measured(job, [&] {
-        report_.Phase("deleting");
-        job.outcome.counts.deleted += job.doomed->Delete();
-      });
-    }
-    for (Job* const job : jobs) {
-      if (job->doomed != nullptr) job->doomed->Forget();
-    }
-  }
-
-  // Whether a delete would go on to rows of the call's tables (ON DELETE CASCADE, SET NULL, SET
-  // DEFAULT). Before these are loaded they may still refer to what goes.
-  bool DeletesSpread() const {
-    std::vector<Oid> doomed, all;
-    for (const Job* job : plan_.jobs()) {
-      all.push_back(job->local.oid);
-      if (job->doomed != nullptr && job->doomed->count() > 0) doomed.push_back(job->local.oid);
-    }
-    if (skipped_triggers_ || doomed.empty()) return false;
-    return !pg::CatalogQuery(
-                "SELECT FROM pg_constraint WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd') "
-                "AND conrelid IN (SELECT p.relid::oid FROM unnest($1) t, "
-                "    pg_partition_tree(t::regclass) p UNION SELECT unnest($1)) "
-                "AND confrelid IN (SELECT p.relid::oid FROM unnest($2) t, "
-                "    pg_partition_tree(t::regclass) p UNION SELECT unnest($2)) LIMIT 1",
-                {pg::Param::OfOids(all), pg::Param::OfOids(doomed)})
-                .empty();
-  }
-
-  // A row may have to wait for a unique value that a row has which is to go. Deletes come last,
-  // since rows may still refer to what goes; where none does, they can come now.
-  void DeleteEarly() {
-    if (DeletesSpread()) return;
-    std::vector<int64> deleted_before;
-    for (const Job* job : plan_.jobs())
-      deleted_before.push_back(job->outcome.counts.deleted);
-    try {
-      pg::InSubXact([&] { DeleteDoomed(); });
-    } catch (const pg::PgError& error) {
-      if (!IsRowError(error)) throw;
-      for (size_t i = 0; i < deleted_before.size(); i++)
-        plan_.jobs()[i]->outcome.counts.deleted = deleted_before[i];
-    }
-  }
-
-  // A row that failed may be one that was taken for missing.
-  void RequireDeletesJustified() const {
-    for (const Job* const job : plan_.jobs()) {
-      if (job->doomed == nullptr || job->outcome.error_count == 0) continue;
-      if (job->doomed->count() == 0 && job->outcome.counts.deleted == 0) continue;
-      throw Error(sqlstate::kFeatureNotSupported,
-                  Cat("rows of table \"", job->local.name.ForMessage(),
-                      "\" have failed, so none may be deleted"))
-          .WithDetail(Cat("Errors: ", job->outcome.errors))
-          .WithHint("Correct the rows, or use strategy overwrite.");
-    }
   }
 
   // A dry run's Load().
@@ -258,14 +74,14 @@ class Transfer {
       CountRows(job);
       return;
     }
-    const LoadRequest request = WithProgress(job.Request(options_));
+    const LoadRequest request = source_.Request(job);
     RowErrors errors(options_.max_errors);
     if (const auto delta = DeltaOf(job, request)) {
       if (delta->feed() != nullptr)
         CountBySets(request, *delta->feed(), errors, job.outcome.counts);
-      TakeDelta(*delta, &job);
+      NoteCompared(*delta, &job);
     } else {
-      CountBySets(request, *FeedFor(job, request), errors, job.outcome.counts);
+      CountBySets(request, *source_.Rows(job, request), errors, job.outcome.counts);
     }
     TakeErrors(errors, &job);
     if (job.doomed == nullptr) return;
@@ -273,7 +89,7 @@ class Transfer {
     job.doomed->Forget();
   }
 
-  static void TakeDelta(TableDelta& delta, Job* job) {
+  static void NoteCompared(TableDelta& delta, Job* job) {
     job->outcome.counts.skipped += delta.equal_rows();
     job->outcome.compared = true;
     delta.Close();
@@ -281,11 +97,7 @@ class Transfer {
 
   // All rows of a table that would be created.
   void CountRows(Job& job) {
-    core::RowsRequest request = RowsOf(job.remote_name);
-    request.max_rate = options_.max_rate;
-    if (!job.remote.info.columns.empty())
-      request.columns.push_back({job.remote.info.columns[0].name, false});
-    const auto feed = source_.Rows(request, nullptr);
+    const auto feed = source_.RowsToCount(job);
     feed->Begin();
     core::RowStreamReader::Rows rows;
     while (feed->Next(&rows)) {
@@ -295,48 +107,16 @@ class Transfer {
     }
   }
 
-  // Reads all rows again: what stands here now is what triggers, constraints and others have left.
   void Verify() {
     if (!options_.verify) return;
     for (Job* const next : plan_.jobs()) {
       Job& job = *next;
-      Measured(job, [&] {
+      source_.Measured(job, [&] {
         report_.Phase("verifying");
-        VerifyTable(job);
+        VerifyTable(source_, job);
       });
       job.outcome.verified = true;
     }
-  }
-
-  void VerifyTable(Job& job) {
-    int64 peer_rows = 0;
-    LoadRequest request = job.Request(options_);
-    request.progress = [&](int64 rows, int64 bytes) {
-      peer_rows += rows;
-      report_.Advance(rows, bytes);
-    };
-    Unequal unequal;
-    BatchVerifier verifier(job.local, request.columns, unequal);
-    RowErrors errors(std::nullopt);
-    if (const auto delta = Compare(job, request, DEBUG1)) {
-      if (delta->feed() != nullptr) ReadStream(request, *delta->feed(), errors, verifier);
-      peer_rows = delta->peer_rows();
-      delta->Close();
-    } else {
-      ReadStream(request, *FeedFor(job, request), errors, verifier);
-    }
-    const int64 wrong = unequal.rows + errors.count();
-    const int64 here =
-        job.strategy == Strategy::kMirror ? catalog::CountRows(job.local, true) : peer_rows;
-    if (wrong == 0 && here == peer_rows) return;
-    Error error(sqlstate::kDataException,
-                Cat("table \"", job.local.name.ForMessage(), "\" is not equal to the peer's"));
-    if (wrong > 0) {
-      throw std::move(error).WithDetail(Cat(wrong, " of ", peer_rows, " rows are missing or differ",
-                                            unequal.keys.empty() ? "" : ", first ",
-                                            core::Join(unequal.keys, ", "), "."));
-    }
-    throw std::move(error).WithDetail(Cat("It has ", here, " rows, the peer's ", peer_rows, "."));
   }
 
   void Load(Job& job) {
@@ -348,7 +128,7 @@ class Transfer {
     if (const auto delta = DeltaOf(job, request)) {
       report_.Phase("copying");
       if (delta->feed() != nullptr) LoadBySets(request, *delta->feed(), errors, job.outcome.counts);
-      TakeDelta(*delta, &job);
+      NoteCompared(*delta, &job);
     } else {
       LoadAll(job, request, errors);
     }
@@ -356,8 +136,8 @@ class Transfer {
   }
 
   LoadRequest WriteRequest(const Job& job) {
-    LoadRequest request = WithProgress(job.Request(options_));
-    request.before_settling = [this] { DeleteEarly(); };
+    LoadRequest request = source_.Request(job);
+    request.before_settling = [this] { deletes_.DeleteEarly(); };
     return request;
   }
 
@@ -383,7 +163,7 @@ class Transfer {
       const int64 failed = job.failed_rows->errors().count();
       if (failed == 0) continue;
       const ApplyCounts before = job.outcome.counts;
-      Measured(job, [&] {
+      source_.Measured(job, [&] {
         report_.Table(job.outcome.table, failed);
         report_.Phase("trying again");
         job.failed_rows->TryAgain(WriteRequest(job), job.outcome.counts);
@@ -399,7 +179,7 @@ class Transfer {
   }
 
   void LoadAll(Job& job, const LoadRequest& request, RowErrors& errors) {
-    const auto feed = FeedFor(job, request);
+    const auto feed = source_.Rows(job, request);
     report_.Phase("copying");
     const std::string refusal = BulkRefusal(job, request, *feed);
     if (refusal.empty()) return;
@@ -456,7 +236,7 @@ class Transfer {
       std::vector<const KeyTranslation*> translations;
       for (const KeyTranslation& translation : job->late_translations)
         translations.push_back(&translation);
-      Measured(*job, [&] {
+      source_.Measured(*job, [&] {
         report_.Phase("filling in references");
         job->late_rows->FillIn(job->strategy, translations);
       });
@@ -481,13 +261,13 @@ class Transfer {
     plan_.RestoreConstraints();
   }
 
-  TableSource& source_;
+  JobSource source_;
   TransferObserver& report_;
   const TransferOptions& options_;
   TransferPlan plan_;
+  TransferDeletes deletes_;
   PendingForeignKeys foreign_keys_;
   std::optional<SkippedTriggers> skipped_triggers_;
-  std::map<const Job*, EarlyDelta> deltas_;  // of those to be mirrored
 };
 
 }  // namespace
