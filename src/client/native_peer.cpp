@@ -287,65 +287,6 @@ void NativePeer::EnsureConnection() {
   });
 }
 
-std::vector<core::TableListEntry> NativePeer::ListTables(const std::optional<std::string>& schema,
-                                                         bool exact_counts) {
-  std::string operation = Cat("tables?exact=", exact_counts ? 1 : 0);
-  if (schema) operation += Cat("&schema=", net::EncodeQueryValue(pg::ToUtf8(*schema)));
-  const core::JsonDocument reply = Exchange("GET", operation, "");
-  std::vector<core::TableListEntry> tables;
-  for (const core::JsonObject& entry :
-       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
-    tables.push_back(core::TableListEntry::Read(entry));
-  }
-  return tables;
-}
-
-core::TableInfo NativePeer::GetSchema(const std::string& table) {
-  const core::JsonDocument reply =
-      Exchange("GET", Cat("schema?table=", net::EncodeQueryValue(pg::ToUtf8(table))), "");
-  return core::TableInfo::Read(core::JsonObject(reply, "reply of the peer"));
-}
-
-std::vector<core::TableInfo> NativePeer::GetDefinitions(const std::vector<std::string>& tables) {
-  core::JsonWriter json;
-  json.BeginObject().Field("tables", tables).EndObject();
-  const std::string request = pg::ToUtf8(json.Take());
-  const core::JsonDocument reply =
-      Patient(true, [&] { return Exchange("POST", "definitions", request); });
-  std::vector<core::TableInfo> definitions;
-  for (const core::JsonObject& entry :
-       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
-    definitions.push_back(core::TableInfo::Read(entry));
-  }
-  if (definitions.size() != tables.size()) {
-    throw Error(sqlstate::kProtocolViolation, "the peer did not define the tables that were named");
-  }
-  return definitions;
-}
-
-int64 NativePeer::Count(const std::string& table) {
-  const core::JsonDocument reply =
-      Exchange("GET", Cat("count?table=", net::EncodeQueryValue(pg::ToUtf8(table))), "");
-  return core::JsonObject(reply, "reply of the peer").Int("count");
-}
-
-std::vector<core::OpenedTable> NativePeer::Open(const std::vector<std::string>& tables) {
-  core::JsonWriter json;
-  json.BeginObject().Field("tables", tables).EndObject();
-  const std::string request = pg::ToUtf8(json.Take());
-  const core::JsonDocument reply = Patient(true, [&] { return Exchange("POST", "open", request); });
-  std::vector<core::OpenedTable> opened;
-  for (const core::JsonObject& entry :
-       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
-    opened.push_back(core::OpenedTable::Read(entry));
-  }
-  if (opened.size() != tables.size()) {
-    throw Error(sqlstate::kProtocolViolation, "the peer did not open the tables that were named");
-  }
-  opened_on_ = connection_number_;
-  return opened;
-}
-
 bool NativePeer::Connected() {
   return http_ && http_->reusable() && !net::PeerHasGone(http_->stream().fd());
 }
