@@ -7,9 +7,8 @@
 //   jsonb                    the value itself; the JSON null, and an object whose only key is
 //                            "__jsonb__", wrapped: {"__jsonb__": value}
 //   json                     its text, wrapped: {"__json__": "text"}
-//   arrays                   nested arrays; with lower bounds other than 1, the literal as a
-//   string;
-//                            json and jsonb elements as strings
+//   arrays                   nested arrays, json and jsonb elements as strings; with lower bounds
+//                            other than 1, the literal as a string
 //   composite types          objects
 //   all others               the canonical text as a string
 //   SQL null                 null
@@ -89,10 +88,17 @@ class JsonType {
     std::string name;
     std::unique_ptr<JsonType> type;
   };
+  struct Elements {
+    Datum* values;
+    bool* nulls;
+    int count;
+  };
 
   bool is_plain_text() const;
   bool is_plain_number(Datum value) const;
   bool has_plain_bounds(const ArrayType* array) const;
+  Elements elements_of(ArrayType* array) const;
+  bool elements_are_strings() const;
   const char* text_of(Datum value);
   const char* char_text_of(Datum value);
 
@@ -140,5 +146,7 @@ void append_json_string(ByteBuffer& out, const char* text, size_t size);
 
 /// Whether the object's only key is that one.
 bool is_only_key(JsonbContainer* container, const char* key);
+/// Whether a value of jsonb is wrapped: what would be taken for something else as it is.
+bool is_wrapped(Jsonb* jsonb);
 
 }  // namespace pgsync::rows

@@ -33,6 +33,13 @@ bool is_only_key(JsonbContainer* container, const char* key) {
          nullptr;
 }
 
+bool is_wrapped(Jsonb* jsonb) {
+  if (!JB_ROOT_IS_SCALAR(jsonb)) return is_only_key(&jsonb->root, kJsonbWrapper);
+  JsonbValue scalar;
+  JsonbExtractScalar(&jsonb->root, &scalar);
+  return scalar.type == jbvNull;
+}
+
 namespace {
 
 void wrap(JsonbValue* out, const char* key, JsonbValue* value) {
@@ -47,22 +54,18 @@ void wrap(JsonbValue* out, const char* key, JsonbValue* value) {
 
 void set_jsonb(JsonbValue* out, Datum value) {
   Jsonb* jsonb = DatumGetJsonbP(value);
+  JsonbValue plain;
   if (JB_ROOT_IS_SCALAR(jsonb)) {
-    JsonbExtractScalar(&jsonb->root, out);
-    if (out->type == jbvNull) {
-      JsonbValue null = *out;
-      wrap(out, kJsonbWrapper, &null);
-    }
-    return;
-  }
-  JsonbValue container;
-  container.type = jbvBinary;
-  container.val.binary.data = &jsonb->root;
-  container.val.binary.len = static_cast<int>(VARSIZE(jsonb) - VARHDRSZ);
-  if (is_only_key(&jsonb->root, kJsonbWrapper)) {
-    wrap(out, kJsonbWrapper, &container);
+    JsonbExtractScalar(&jsonb->root, &plain);
   } else {
-    *out = container;
+    plain.type = jbvBinary;
+    plain.val.binary.data = &jsonb->root;
+    plain.val.binary.len = static_cast<int>(VARSIZE(jsonb) - VARHDRSZ);
+  }
+  if (is_wrapped(jsonb)) {
+    wrap(out, kJsonbWrapper, &plain);
+  } else {
+    *out = plain;
   }
 }
 
@@ -105,6 +108,21 @@ bool JsonType::has_plain_bounds(const ArrayType* array) const {
     if (ARR_LBOUND(array)[i] != 1) return false;
   }
   return true;
+}
+
+JsonType::Elements JsonType::elements_of(ArrayType* array) const {
+  int16 length;
+  bool by_value;
+  char align;
+  get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
+  Elements elements;
+  deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &elements.values,
+                    &elements.nulls, &elements.count);
+  return elements;
+}
+
+bool JsonType::elements_are_strings() const {
+  return element_->kind_ == Kind::kJson || element_->kind_ == Kind::kJsonb;
 }
 
 int64 JsonType::integer_of(Datum value) const {
@@ -196,7 +214,7 @@ void JsonType::array_level_to_json(JsonbParseState** state, const int* dims, int
     JsonbValue element;
     if (**nulls) {
       element.type = jbvNull;
-    } else if (element_->kind_ == Kind::kJson || element_->kind_ == Kind::kJsonb) {
+    } else if (elements_are_strings()) {
       element_->text_to_json(**elements, &element);
     } else {
       element_->to_json(**elements, &element);
@@ -223,15 +241,8 @@ void JsonType::array_to_json(Datum value, JsonbValue* out) {
     *out = *pushJsonbValue(&state, WJB_END_ARRAY, nullptr);
     return;
   }
-  int16 length;
-  bool by_value;
-  char align;
-  get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
-  Datum* elements;
-  bool* nulls;
-  int count;
-  deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &elements, &nulls, &count);
-  array_level_to_json(&state, ARR_DIMS(array), 0, levels, &elements, &nulls, out);
+  Elements elements = elements_of(array);
+  array_level_to_json(&state, ARR_DIMS(array), 0, levels, &elements.values, &elements.nulls, out);
 }
 
 void JsonType::composite_to_json(Datum value, JsonbValue* out) {

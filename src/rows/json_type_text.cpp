@@ -119,14 +119,7 @@ void JsonType::append_json(ByteBuffer& out, Datum value) {
 
 void JsonType::append_jsonb(ByteBuffer& out, Datum value) {
   Jsonb* jsonb = DatumGetJsonbP(value);
-  bool wrapped;
-  if (JB_ROOT_IS_SCALAR(jsonb)) {
-    JsonbValue scalar;
-    JsonbExtractScalar(&jsonb->root, &scalar);
-    wrapped = scalar.type == jbvNull;
-  } else {
-    wrapped = is_only_key(&jsonb->root, kJsonbWrapper);
-  }
+  const bool wrapped = is_wrapped(jsonb);
   if (wrapped) begin_wrapper(out, kJsonbWrapper);
   append_container(out, jsonb);
   if (wrapped) append(out, "}");
@@ -144,31 +137,24 @@ void JsonType::append_array(ByteBuffer& out, Datum value) {
     append_text(out, value);
     return;
   }
-  int16 length;
-  bool by_value;
-  char align;
-  get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
-  Datum* elements;
-  bool* nulls;
-  int count;
-  deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &elements, &nulls, &count);
-  const bool as_text = element_->kind_ == Kind::kJson || element_->kind_ == Kind::kJsonb;
+  const Elements elements = elements_of(array);
+  const bool as_text = elements_are_strings();
   // How many elements are under each array of a level.
   int under[MAXDIM];
   for (int level = levels - 1, product = 1; level >= 0; level--)
     under[level] = product *= ARR_DIMS(array)[level];
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < elements.count; i++) {
     CHECK_FOR_INTERRUPTS();
     if (i > 0) append(out, ", ");
     for (int level = 0; level < levels; level++) {
       if (i % under[level] == 0) append(out, "[");
     }
-    if (nulls[i]) {
+    if (elements.nulls[i]) {
       append(out, "null");
     } else if (as_text) {
-      element_->append_text(out, elements[i]);
+      element_->append_text(out, elements.values[i]);
     } else {
-      element_->append_json(out, elements[i]);
+      element_->append_json(out, elements.values[i]);
     }
     for (int level = 0; level < levels; level++) {
       if ((i + 1) % under[level] == 0) append(out, "]");
