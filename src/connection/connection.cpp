@@ -31,11 +31,7 @@ constexpr char kColumns[] =
     "allowed_tables, excluded_tables, auto_approve_tables, expires_at, max_downloads, "
     "downloads_used, max_records_total, records_downloaded, max_records_per_request, "
     "rate_limit_requests_per_minute, download_password_hash, ip_whitelist, allowed_hours_start, "
-    "allowed_hours_end, default_conflict_strategy, auto_sync_enabled, auto_sync_tables, "
-    "auto_sync_interval_minutes, approved_at, approved_by, suspended_at, suspended_by, "
-    "suspended_reason, revoked_at, revoked_by, revoked_reason, created_by, last_connected_at, "
-    "last_transfer_at, total_transfers, total_records_transferred, total_bytes_transferred, "
-    "metadata, inserted_at, updated_at";
+    "allowed_hours_end, suspended_by, created_by, metadata";
 
 std::optional<int> OptionalInt4(const Row& row, size_t i) {
   const auto value = row.OptionalInt8(i);
@@ -69,27 +65,9 @@ Connection FromRow(const Row& row) {
   out.ip_whitelist = row.Texts(i++);
   out.allowed_hours_start = OptionalInt4(row, i++);
   out.allowed_hours_end = OptionalInt4(row, i++);
-  out.default_conflict_strategy = row.Text(i++);
-  out.auto_sync_enabled = row.Bool(i++);
-  out.auto_sync_tables = row.Texts(i++);
-  out.auto_sync_interval_minutes = static_cast<int>(row.Int8(i++));
-  out.approved_at = row.OptionalTimestamp(i++);
-  out.approved_by = row.Optional(i++);
-  out.suspended_at = row.OptionalTimestamp(i++);
   out.suspended_by = row.Optional(i++);
-  out.suspended_reason = row.Optional(i++);
-  out.revoked_at = row.OptionalTimestamp(i++);
-  out.revoked_by = row.Optional(i++);
-  out.revoked_reason = row.Optional(i++);
   out.created_by = row.Optional(i++);
-  out.last_connected_at = row.OptionalTimestamp(i++);
-  out.last_transfer_at = row.OptionalTimestamp(i++);
-  out.total_transfers = row.Int8(i++);
-  out.total_records_transferred = row.Int8(i++);
-  out.total_bytes_transferred = row.Int8(i++);
   out.metadata = row.Text(i++);
-  out.inserted_at = row.Timestamp(i++);
-  out.updated_at = row.Timestamp(i++);
   return out;
 }
 

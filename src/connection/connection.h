@@ -17,7 +17,8 @@ namespace pgsync::connection {
 enum class Direction { kSender, kReceiver };
 const char* DirectionName(Direction direction);
 
-/// A row of sync_connections. Text is in the database's encoding; times are TimestampTz.
+/// A row of sync_connections, as far as more is done with it than to show it. Text is in the
+/// database's encoding; times are TimestampTz.
 struct Connection {
   std::string uuid;
   std::string name;
@@ -41,27 +42,9 @@ struct Connection {
   std::vector<std::string> ip_whitelist;
   std::optional<int> allowed_hours_start;
   std::optional<int> allowed_hours_end;
-  std::string default_conflict_strategy;
-  bool auto_sync_enabled = false;
-  std::vector<std::string> auto_sync_tables;
-  int auto_sync_interval_minutes = 0;
-  std::optional<int64_t> approved_at;
-  std::optional<std::string> approved_by;
-  std::optional<int64_t> suspended_at;
   std::optional<std::string> suspended_by;
-  std::optional<std::string> suspended_reason;
-  std::optional<int64_t> revoked_at;
-  std::optional<std::string> revoked_by;
-  std::optional<std::string> revoked_reason;
   std::optional<std::string> created_by;
-  std::optional<int64_t> last_connected_at;
-  std::optional<int64_t> last_transfer_at;
-  int64 total_transfers = 0;
-  int64 total_records_transferred = 0;
-  int64 total_bytes_transferred = 0;
   std::string metadata;  ///< a JSON object
-  int64 inserted_at = 0;
-  int64 updated_at = 0;
 };
 
 /// With which eyes a row is read.

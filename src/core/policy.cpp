@@ -24,11 +24,6 @@ bool Reached(const std::optional<int64_t>& limit, int64_t used) {
   return limit && used >= *limit;
 }
 
-std::optional<int64_t> Remaining(const std::optional<int64_t>& limit, int64_t used) {
-  if (!limit) return std::nullopt;
-  return std::max<int64_t>(0, *limit - used);
-}
-
 bool AddressAllowed(const Policy& policy, const IpAddress& address) {
   return policy.ip_whitelist.empty() ||
          std::any_of(policy.ip_whitelist.begin(), policy.ip_whitelist.end(),
@@ -48,10 +43,6 @@ bool ActiveButForLimits(const Policy& policy, int64_t now) {
 }
 
 }  // namespace
-
-const char* ApprovalModeName(ApprovalMode mode) {
-  return kApprovalNames[static_cast<size_t>(mode)];
-}
 
 std::optional<ApprovalMode> ParseApprovalMode(const std::string& word) {
   const auto found = std::find(std::begin(kApprovalNames), std::end(kApprovalNames), word);
@@ -81,18 +72,8 @@ Refusal CheckRequest(const Policy& policy, const RequestFacts& facts) {
   return Refusal::kNone;
 }
 
-bool IsActive(const Policy& policy, int64_t now) {
-  return policy.status == ConnectionStatus::kActive && !ShouldExpire(policy, now);
-}
-
 bool ShouldExpire(const Policy& policy, int64_t now) {
   return policy.status == ConnectionStatus::kActive && LimitReached(policy, now);
-}
-
-bool ExpiresSoon(const Policy& policy, int64_t now, int64_t within) {
-  // Compared as a difference, which does not overflow: of "infinity" nothing may be added to.
-  return policy.status == ConnectionStatus::kActive && policy.expires_at &&
-         *policy.expires_at > now && *policy.expires_at - within <= now;
 }
 
 int HourUtc(int64_t now) {
@@ -123,12 +104,9 @@ bool RequiresApproval(const Policy& policy, const PolicyTable& table) {
   return !Contains(policy.auto_approve_tables, table);
 }
 
-std::optional<int64_t> RemainingDownloads(const Policy& policy) {
-  return Remaining(policy.max_downloads, policy.downloads_used);
-}
-
 std::optional<int64_t> RemainingRecords(const Policy& policy) {
-  return Remaining(policy.max_records_total, policy.records_downloaded);
+  if (!policy.max_records_total) return std::nullopt;
+  return std::max<int64_t>(0, *policy.max_records_total - policy.records_downloaded);
 }
 
 int64_t PageLimit(const Policy& policy, std::optional<int64_t> requested) {

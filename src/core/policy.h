@@ -17,7 +17,6 @@
 namespace pgsync::core {
 
 enum class ApprovalMode { kAutoApprove, kRequireApproval, kPerTable };
-const char* ApprovalModeName(ApprovalMode mode);
 std::optional<ApprovalMode> ParseApprovalMode(const std::string& word);
 
 /// The name of a table, parsed; an unqualified one is of schema public.
@@ -80,12 +79,8 @@ Refusal CheckDownload(const Policy& policy, const RequestFacts& facts);
 /// last one.
 Refusal CheckRequest(const Policy& policy, const RequestFacts& facts);
 
-/// Active, not expired and within both limits.
-bool IsActive(const Policy& policy, int64_t now);
 /// Active by its status alone: the connection is to be marked as expired.
 bool ShouldExpire(const Policy& policy, int64_t now);
-/// Active, and will expire within that many microseconds.
-bool ExpiresSoon(const Policy& policy, int64_t now, int64_t within);
 /// The hour of the day, 0 to 23.
 int HourUtc(int64_t now);
 /// Whether the hour is within the allowed ones: both ends belong to them, 22 to 6 goes past
@@ -94,8 +89,7 @@ bool HourAllowed(std::optional<int> start, std::optional<int> end, int hour);
 bool TableAllowed(const Policy& policy, const PolicyTable& table);
 /// Whether a person has to agree before the table is sent.
 bool RequiresApproval(const Policy& policy, const PolicyTable& table);
-/// What is left, never below zero; nullopt: no limit.
-std::optional<int64_t> RemainingDownloads(const Policy& policy);
+/// Records that are left, never below zero; nullopt: no limit.
 std::optional<int64_t> RemainingRecords(const Policy& policy);
 /// How many rows a page may have for which so many (nullopt: as many as there are) were asked.
 int64_t PageLimit(const Policy& policy, std::optional<int64_t> requested);

@@ -6,7 +6,6 @@
 
 #include "pg/settings.h"
 #include "session/shared_memory.h"
-#include "session/writer_queue.h"
 
 extern "C" {
 #include "storage/ipc.h"
@@ -226,17 +225,6 @@ void NotePeerSession(const Session& session) {
     slot.session = session.id;
     copy_text(slot.code, sizeof(slot.code), session.code.c_str());
     copy_text(slot.connection, sizeof(slot.connection), session.connection.c_str());
-    LWLockRelease(lock());
-  });
-}
-
-void NotePeerConnection(const std::string& connection, Oid role) {
-  pg::Call([&] {
-    LWLockAcquire(lock(), LW_EXCLUSIVE);
-    PeerSlot& slot = slots[my_slot];
-    slot.role = role;
-    slot.database = MyDatabaseId;
-    copy_text(slot.connection, sizeof(slot.connection), connection.c_str());
     LWLockRelease(lock());
   });
 }

@@ -65,10 +65,6 @@ bool PromotePeer();
 void DemotePeer();
 /// Tells whose session the peer has come with.
 void NotePeerSession(const Session& session);
-/// Tells that the peer acts for a connection of the current database, as that role, without a
-/// session: from before the connection's row is read, so that whoever ends it finds this worker.
-/// Empty: not any more.
-void NotePeerConnection(const std::string& connection, Oid role);
 /// Counts the other peers with that role or in that database.
 int CountServing(Oid role, Oid database);
 PeerWorker ThisPeerWorker();
