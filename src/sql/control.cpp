@@ -28,7 +28,7 @@ bool ThisDatabaseServed() {
 }
 
 const char* WorkerState(const session::ModuleState& module) {
-  if (!session::SharedMemoryAttached() || session::is_second_library()) return "not preloaded";
+  if (!session::SharedMemoryAttached()) return "not preloaded";
   if (module.copied) return "copied";
   const session::LauncherInfo launcher = session::GetLauncherInfo();
   if (launcher.pid == 0 || !ThisDatabaseServed()) return "stopped";

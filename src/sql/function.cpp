@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "pg/memory.h"
 #include "pg/query.h"
+#include "session/shared_memory.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
@@ -26,7 +27,12 @@ Datum call_body(FunctionCallInfo fcinfo, Datum (*body)(FunctionCallInfo), bool s
     const char* name = get_func_name(fcinfo->flinfo->fn_oid);
     pgstat_report_activity(STATE_RUNNING, name ? name : "sync");
   }
-  pg::Enter([&] { result = body(fcinfo); }, secret);
+  pg::Enter(
+      [&] {
+        session::RequireMatchingLibrary();
+        result = body(fcinfo);
+      },
+      secret);
   return result;
 }
 

@@ -1,6 +1,7 @@
 # A database with connections is dumped, restored, copied, updated from 1.0, and the extension dropped.
 use strict;
 use warnings;
+use File::Copy;
 use SyncTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -150,6 +151,13 @@ foreach my $drop ('DROP EXTENSION sync', 'DROP SCHEMA tools CASCADE')
 	fails_with($b, "SELECT sync_connect('" . sync_url($a) . "', '$spare')", '28000', qr/invalid_code/, 'nobody listens for it any more');
 	wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'doomed')) eq '0' }, 'no process is left in it');
 }
+
+# A process takes one copy of the library only: another one knows neither the settings nor shared memory.
+my $copy = PostgreSQL::Test::Utils::tempdir('copy') . '/sync.so';
+copy($a->config_data('--pkglibdir') . '/sync.so', $copy) or die "copy: $!";
+$a->safe_psql('postgres', "CREATE FUNCTION of_copy() RETURNS boolean LANGUAGE c AS '$copy', 'pgsync_enabled'");
+fails_with($a, 'SELECT of_copy()', '55000', qr/the library of sync was replaced while the server runs\n.*HINT:  Restart the server\./s, 'a second copy');
+$a->safe_psql('postgres', 'DROP FUNCTION of_copy');
 
 # A server that does not preload the library can have connections, but not tell of them by itself.
 my $plain = PostgreSQL::Test::Cluster->new('plain');
