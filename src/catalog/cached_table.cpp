@@ -110,7 +110,8 @@ struct KeyPart {
   Oid collation;
 };
 
-// Whether the index can be the key, as ReadTable() has it. For leaves.
+// Whether the index can be the key. The rule stands in table.cpp, too: there in SQL, as a snapshot
+// has the catalogs. For leaves.
 bool can_be_key(const Form_pg_index index, HeapTuple tuple, TupleDesc columns) {
   if (!index->indisunique || !index->indisvalid || (!index->indisprimary && !index->indimmediate) ||
       !heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) ||

@@ -157,6 +157,8 @@ void ReadColumns(Table& table) {
   }
 }
 
+// The rule which index can be the key stands in cached_table.cpp, too: there as it is now, here as
+// the snapshot has it.
 void ReadKeys(Table& table) {
   // One row for each operator of each column of each index that qualifies, the primary key first,
   // then the index with the fewest columns.
