@@ -14,7 +14,6 @@ extern "C" {
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/varlena.h"
 }
@@ -70,17 +69,20 @@ TableName ParseTableName(const std::string& text) {
     int count;
   };
   const Parts parts = pg::Call([&] {
-    List* names = stringToQualifiedNameList(text.c_str());
-    Parts found = {nullptr, nullptr, list_length(names)};
-    if (found.count == 1) found.name = strVal(linitial(names));
+    List* names;
+    Parts found = {nullptr, nullptr, 0};
+    if (!SplitIdentifierString(pstrdup(text.c_str()), '.', &names)) return found;
+    found.count = list_length(names);
+    if (found.count == 1) found.name = static_cast<char*>(linitial(names));
     if (found.count == 2) {
-      found.schema = strVal(linitial(names));
-      found.name = strVal(lsecond(names));
+      found.schema = static_cast<char*>(linitial(names));
+      found.name = static_cast<char*>(lsecond(names));
     }
     return found;
   });
   if (parts.name == nullptr) {
-    throw Error(sqlstate::kInvalidParameter, Cat("invalid table name \"", text, "\""))
+    throw Error(parts.count == 0 ? core::SqlState("42602") : sqlstate::kInvalidParameter,
+                Cat("invalid table name \"", core::Excerpt(text, 200), "\""))
         .WithHint("Write name or schema.name, quoted as in SQL.");
   }
   return {parts.schema ? parts.schema : "public", parts.name};

@@ -31,7 +31,12 @@ std::function<std::string(const core::IpAddress&)> AddressPolicy(const net::Url&
     for (const core::Cidr& network : networks)
       allowed = allowed || network.Contains(address);
     if (!allowed) {
-      return core::Cat("Address ", address.ToString(), " is not in sync.allowed_peers.");
+      if (entries.empty()) {
+        return "The setting sync.allowed_peers is empty: then only superusers may connect to "
+               "peers.";
+      }
+      return core::Cat("Address ", address.ToString(),
+                       " is not in sync.allowed_peers, which a superuser can set.");
     }
     if (insecure && !address.IsLoopback()) {
       return core::Cat("Address ", address.ToString(),

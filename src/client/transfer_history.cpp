@@ -6,6 +6,7 @@
 #include "connection/queued_entries.h"
 #include "core/text.h"
 #include "pg/identity.h"
+#include "session/shared_memory.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -173,11 +174,13 @@ QueueEntry ReceivedEntry(const std::string& connection,
 
 void hand_to_writer(const QueueEntry& entry) noexcept {
   if (session::enqueue(entry)) return;
+  const char* why =
+      session::SharedMemoryAttached() ? "its queue has no room" : "it is not preloaded";
   if (entry.kind == EntryKind::kReceived) {
-    ereport(LOG, (errmsg("sync could not count a transfer: its queue has no room"),
+    ereport(LOG, (errmsg("sync could not count a transfer: %s", why),
                   errdetail("It is not in the totals of connection %s.", entry.connection)));
   } else {
-    ereport(LOG, (errmsg("sync could not note a transfer: its queue has no room"),
+    ereport(LOG, (errmsg("sync could not note a transfer: %s", why),
                   errdetail("Connection %s, tables %s, %s: %s", entry.connection, entry.table,
                             entry.status, entry.error)));
   }

@@ -36,7 +36,10 @@ WaitingTransfer LockWaiting(const std::string& uuid) {
                        transfers, " t LEFT JOIN ", connections,
                        " c ON c.uuid = t.connection_uuid WHERE t.uuid = $1::uuid FOR UPDATE OF t"),
                    {Param::OfText(uuid)});
-  if (rows.empty()) throw Error(sqlstate::kNotFound, Cat("transfer ", uuid, " not_found"));
+  if (rows.empty()) {
+    throw Error(sqlstate::kNotFound, Cat("transfer ", uuid, " not_found"))
+        .WithHint("Transfers are listed in sync_transfer_list.");
+  }
   const std::string status = rows[0].Text(0);
   const bool late = status == "pending_approval" && rows[0].Bool(1);
   if (status != "pending_approval" || late) {

@@ -39,7 +39,7 @@ RemoteError RemoteError::FromJson(std::string_view text) {
 Error RemoteError::ToError() const {
   Error error(SqlState::Parse(sqlstate), Excerpt(message, kTextLimit));
   error =
-      std::move(error).WithDetail(detail.empty() ? "remote: the peer raised this error."
+      std::move(error).WithDetail(detail.empty() ? "remote: The peer raised this error."
                                                  : Cat("remote: ", Excerpt(detail, kTextLimit)));
   if (!hint.empty()) error = std::move(error).WithHint(Excerpt(hint, kTextLimit));
   return error;

@@ -85,7 +85,7 @@ bool ReceiveLimits::Set(const std::string& option, const JsonValue& value) {
   } else if (option == "triggers") {
     const std::string word = value.IsString() ? value.GetString() : "";
     if (word != "fire" && word != "skip") {
-      throw Invalid(option, "a word").WithHint("Available values: fire, skip.");
+      throw Invalid(option, "\"fire\" or \"skip\"");
     }
     skip_triggers = word == "skip";
   } else {

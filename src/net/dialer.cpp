@@ -175,7 +175,8 @@ class CurlConnection {
     error = std::move(error).WithDetail(Cat(why, "."));
     if (result_ == CURLE_PEER_FAILED_VERIFICATION || result_ == CURLE_SSL_CACERT_BADFILE) {
       error = std::move(error).WithHint(
-          "The authority that signed the peer's certificate can be given in sync.ssl_ca_file.");
+          "The certificate has to be for the host name in the URL, and signed by an authority of "
+          "the system or, where that is set, of sync.ssl_ca_file.");
     } else if (result_ == CURLE_COULDNT_CONNECT) {
       error = std::move(error).WithHint(
           "Is the peer running, with sync in shared_preload_libraries, and listening on that "

@@ -45,7 +45,7 @@ void Admission::RefuseToken(const char* reason) {
           "The token is unknown, or the connection that it belongs to is not there any more.")
       .WithHint(
           "The URL has to name the database of the connection, where that is not the one that "
-          "sync.database says there.");
+          "sync.database says there, and sync has to be enabled in it.");
 }
 
 void Admission::RaiseInvalidCode() {

@@ -23,6 +23,10 @@ PGSYNC_FUNCTION(pgsync_push_all) {
   const core::TransferWords words = ReadTransferWords(args, 4, 3);
   SetResult result(fcinfo);
   const auto selected = client::SelectOwnTables(tables, exclude);
+  std::vector<catalog::TableName> names;
+  for (const client::PushedTable& pushed : selected)
+    names.push_back(catalog::NameOfRelation(pushed.table));
+  WarnOfStrategiesForNone(words, names);
   for (const auto& outcome : client::PushTables(handle.peer(), handle.handle().id,
                                                 handle.handle().url, selected, words)) {
     result.Add(OutcomeCells(outcome));

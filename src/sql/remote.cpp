@@ -4,9 +4,11 @@
 #include "client/handles.h"
 #include "client/stored_connection.h"
 #include "core/code.h"
+#include "core/json.h"
 #include "core/phoenix_site.h"
 #include "core/text.h"
 #include "engine/strategy.h"
+#include "pg/encoding.h"
 #include "pg/identity.h"
 #include "sql/connecting.h"
 #include "sql/results.h"
@@ -33,10 +35,12 @@ std::chrono::milliseconds TimeoutOf(const ConnectArguments& arguments) {
 
 PeerAddress FindStored(const ConnectArguments& arguments) {
   if (arguments.code || arguments.token || arguments.password) {
-    throw Error(sqlstate::kInvalidParameter, "a stored connection has its own token")
-        .WithHint(
-            "Give a URL that begins with https:// or http://, or neither code, token nor "
-            "password.");
+    throw Error(sqlstate::kInvalidParameter, "a code, token or password goes with a URL")
+        .WithDetail(
+            Cat("\"", core::Excerpt(arguments.url, 100),
+                "\" has no ://, so it is the name of a stored connection, which has its own "
+                "token."))
+        .WithHint("Write https://host:port, or http://localhost:port on the same machine.");
   }
   const auto timeout = TimeoutOf(arguments);
   const client::StoredConnection stored = client::FindStoredConnection(arguments.url);
@@ -159,6 +163,9 @@ PGSYNC_FUNCTION(pgsync_remote_fetch) {
   request.after = args.OptionalJson(4);
   engine::RequireNotNegative("row_limit", request.limit);
   engine::RequireNotNegative("row_offset", request.offset);
+  if (request.after && !core::ParseJson(pg::ToUtf8(*request.after), "after").IsObject()) {
+    throw Error(sqlstate::kInvalidParameter, "argument \"after\" must be a JSON object");
+  }
   SetResult result(fcinfo);
   handle.peer().Fetch(request, [&](const std::string& row) {
     const Datum value = JsonbDatum(row);

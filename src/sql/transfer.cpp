@@ -38,6 +38,10 @@ PGSYNC_FUNCTION(pgsync_transfer_all) {
                                 connection::TablesForDisplay(selection.tables), words);
   for (const auto& outcome : record.Run([&] {
          const auto selected = client::SelectTables(use.peer(), selection);
+         std::vector<catalog::TableName> names;
+         for (const engine::TableRequest& table : selected)
+           names.push_back(catalog::ParseTableName(table.remote));
+         WarnOfStrategiesForNone(words, names);
          return client::PullTables(use.peer(), handle.id, handle.url, selected, options);
        })) {
     result.Add(OutcomeCells(outcome));

@@ -1,6 +1,9 @@
 #include "sql/transfer_arguments.h"
 
+#include <algorithm>
+
 #include "core/json.h"
+#include "core/text.h"
 #include "pg/encoding.h"
 
 namespace pgsync::sql {
@@ -53,6 +56,21 @@ core::TransferWords ReadTransferWords(const Args& args, int first, std::optional
   if (args.Count() > first + kRetries) words.retries = args.Int4(first + kRetries);
   if (args.Count() > first + kMatch) words.match = args.Text(first + kMatch);
   return words;
+}
+
+void WarnOfStrategiesForNone(const core::TransferWords& words,
+                             const std::vector<catalog::TableName>& tables) {
+  for (const auto& [name, strategy] : words.strategies) {
+    if (std::find(tables.begin(), tables.end(), catalog::ParseTableName(name)) != tables.end())
+      continue;
+    const std::string unused = core::Excerpt(name, 200);
+    pg::Call([&] {
+      ereport(WARNING,
+              (errmsg("argument \"strategies\" has a strategy for table \"%s\", which is not "
+                      "part of this call",
+                      unused.c_str())));
+    });
+  }
 }
 
 client::TableSelection ReadSelection(const Args& args, int tables, int first) {

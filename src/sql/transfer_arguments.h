@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "catalog/names.h"
 #include "client/pull.h"
 #include "core/transfer_words.h"
 #include "sql/function.h"
@@ -12,6 +13,11 @@ namespace pgsync::sql {
 /// Reads them from argument `first` on; `strategies`, where the function has that, from its place.
 core::TransferWords ReadTransferWords(const Args& args, int first,
                                       std::optional<int> strategies = std::nullopt);
+
+/// A slip in the names of `strategies` would leave a table to the strategy of all: warns of names
+/// that are not among `tables`.
+void WarnOfStrategiesForNone(const core::TransferWords& words,
+                             const std::vector<catalog::TableName>& tables);
 
 /// What is selected, of a function that takes several tables: `tables` and `exclude` from argument
 /// `tables` on, `parents` from among those that begin with `first`.

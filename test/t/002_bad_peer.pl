@@ -27,7 +27,7 @@ fails_with($b, "SELECT sync_connect('$url')", '22023', qr/either a code or a tok
 fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', 'token')", '22023', qr/either a code or a token/, 'both code and token');
 fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', password => 'x')", '22023', qr/password goes with a token/, 'password without token');
 fails_with($b, "SELECT sync_connect(NULL)", '22004', qr/"url"/, 'no URL');
-fails_with($b, "SELECT sync_connect('localhost:5480', 'ABCDEFGH')", '22023', qr/https:\/\//, 'URL without scheme');
+fails_with($b, "SELECT sync_connect('localhost:5480', 'ABCDEFGH')", '22023', qr/goes with a URL.*"localhost:5480" has no :\/\/.*HINT:.*https:\/\//s, 'URL without scheme');
 fails_with($b, "SELECT sync_connect('ftp://localhost/', 'ABCDEFGH')", '22023', qr/https:\/\//, 'URL with another scheme');
 fails_with($b, "SELECT sync_connect('file:///etc/passwd', 'ABCDEFGH')", '22023', qr/URL/, 'URL of a file');
 fails_with($b, "SELECT sync_connect('http://u:secret\@localhost/', 'ABCDEFGH')", '22023', qr/user or a password/, 'URL with a password');

@@ -48,7 +48,8 @@ foreach my $case (
 	[ q(strategy => NULL), '22004', undef ], [ q(mode => 'fast'), '22023', undef ], [ q(triggers => 'maybe'), '22023', undef ],
 	[ q(sequences => 'back'), '22023', undef ], [ q(batch_size => 0), '22023', undef ], [ q(batch_size => -5), '22023', undef ],
 	[ q(max_errors => -1), '22023', undef ], [ q(create_missing_tables => NULL), '22004', undef ],
-	[ q(local_table => 'a.b.c'), '22023', undef ],
+	[ q(local_table => 'a.b.c'), '22023', qr/invalid table name "a\.b\.c".*HINT/s ], [ q(local_table => 'a "b'), '42602', qr/invalid table name "a "b".*HINT/s ],
+	[ q(local_table => ''), '42602', qr/invalid table name ""/ ],
 	[ q(max_rate => 0), '22023', qr/must be positive/ ], [ q(max_deletes => -1), '22023', undef ])
 {
 	my ($argument, $sqlstate, $text) = @$case;
@@ -56,8 +57,13 @@ foreach my $case (
 }
 fails_with($b, pull_script($a, q(SELECT sync_transfer_all(:c, '{t}', strategies => '{"t": "nix"}');)), '22023', undef, 'a strategy for a table');
 fails_with($b, pull_script($a, q(SELECT sync_transfer_all(:c, '{t}', strategies => '[]');)), '22023', undef, 'strategies that are none');
+# A slip in a name must not go by in silence: the table has the strategy of all then.
+my (undef, undef, $slip) = $b->psql('postgres', pull_script($a, q(SELECT FROM sync_transfer_all(:c, '{t}', strategies => '{"public.t": "skip", "Tt": "merge"}', dry_run => true);)));
+like($slip, qr/WARNING:  argument "strategies" has a strategy for table "Tt", which is not part of this call/, 'a strategy for no table');
+is(scalar(() = $slip =~ /WARNING/g), 1, 'is the only one');
 fails_with($b, pull_script($a, q(SELECT sync_transfer_all(:c, '{NULL}');)), '22004', undef, 'a null among tables');
 fails_with($b, pull_script($a, q(SELECT sync_remote_fetch(:c, 't', -1);)), '22023', undef, 'a negative page');
+fails_with($b, pull_script($a, q(SELECT sync_remote_fetch(:c, 't', after => '[]');)), '22023', qr/"after" must be a JSON object/, 'a page behind no key');
 fails_with($b, pull_script($a, q(SELECT sync_remote_fetch(:c, 't', 9223372036854775807);)), '54000', qr/max_page_rows/, 'a huge page');
 
 # ---- one row in many -----------------------------------------------------------------------------

@@ -77,7 +77,7 @@ $a->reload;
 $b->safe_psql('postgres', "ALTER SYSTEM SET sync.ssl_ca_file = '$dir/other.crt'");
 $b->reload;
 wait_for(sub { my ($ret, $out, $err) = $b->psql('postgres', over("https://127.0.0.1:$port", '')); $ret == 0 }, 'the name in it counts: the right one');
-fails_with($b, over("https://localhost:$port", ''), '08001', qr/localhost/, 'the wrong one');
+fails_with($b, over("https://localhost:$port", ''), '08001', qr/localhost.*HINT:.*host name in the URL/s, 'the wrong one');
 $a->append_conf('postgresql.conf', "sync.ssl_cert_file = '$dir/good.crt'\nsync.ssl_key_file = '$dir/good.key'\n");
 
 # require and off.

@@ -221,6 +221,7 @@ is($after, '100', 'the next push over the same connection');
 is(scalar(() = substr(slurp_file($b->logfile), $log) =~ /sync peer accepted/g), 1, 'it is the same indeed');
 ok(wait_for(sub { log_contains($b, qr/sync peer ended: peer=\S+ role=taker database=postgres tables=1 rows=100 bytes=\d{6,} ms=\d+ result=completed/, $log) }, 'its end is logged', 20), 'what was taken is in the log');
 fails_with($a, pushing(q(SELECT sync_push(:c, 't', 'large');)), '42804', qr/lacks columns.*drop_extra_columns/s, 'columns that are missing there');
+like(($a->psql('postgres', pushing(q(SELECT FROM sync_push_all(:c, '{c_party}', strategies => '{"party": "skip"}');)), on_error_stop => 0))[2], qr/WARNING:  argument "strategies" has a strategy for table "party"/, 'a strategy for no table');
 fails_with($a, "SELECT sync_push(99, 't')", 'P0002', undef, 'a client that is none');
 
 # ---- interrupted ---------------------------------------------------------------------------------
