@@ -112,7 +112,7 @@ $a->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 my $holder = background($b, "SELECT sync_connect('$url', '" . new_code($a, role => 'limited') . "');\nSELECT pg_sleep(60);\n");
 wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM sync_peers() WHERE state = 'idle')) eq '1' }, 'one peer of the role');
 $code = new_code($a, role => 'limited');
-fails_with($b, "SELECT sync_connect('$url', '$code', timeout => '1 s')", '53300', undef, 'a role with too many connections');
+fails_with($b, "SELECT sync_connect('$url', '$code', timeout => '10 s')", '53300', undef, 'a role with too many connections');
 is($a->safe_psql('postgres', "SELECT status FROM sync_get_session('$code')"), 'pending', 'the code can be used later');
 $b->safe_psql('postgres', q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()));
 finished($holder);
