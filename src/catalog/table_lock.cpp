@@ -1,6 +1,6 @@
 #include "catalog/table_lock.h"
 
-#include "catalog/cached_table.h"
+#include "catalog/kept_tables.h"
 #include "core/text.h"
 
 extern "C" {
@@ -26,9 +26,9 @@ Oid LockRelation(const TableName& name) {
   }
 }
 
-Table ReadLockedTable(Oid relation) {
+std::shared_ptr<const Table> ReadLockedTable(Oid relation) {
   pg::Call([&] { LockRelationOid(relation, AccessShareLock); });
-  return ReadCachedTable(relation);
+  return KeptTable(relation);
 }
 
 void RequireAsRead(const Table& table) {

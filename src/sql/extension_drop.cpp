@@ -1,5 +1,6 @@
 #include "sql/extension_drop.h"
 
+#include "catalog/kept_tables.h"
 #include "pg/guard.h"
 #include "session/database_table.h"
 
@@ -16,11 +17,15 @@ namespace {
 object_access_hook_type previous_hook = nullptr;
 
 // C frames on both sides: no object with a destructor lives here.
-void on_object_access(ObjectAccessType access, Oid catalog, Oid object, int sub_id, void* detail) {
-  if (previous_hook != nullptr) previous_hook(access, catalog, object, sub_id, detail);
-  if (access != OAT_DROP || catalog != ExtensionRelationId) return;
+void on_object_access(ObjectAccessType access, Oid kind, Oid object, int sub_id, void* detail) {
+  if (previous_hook != nullptr) previous_hook(access, kind, object, sub_id, detail);
+  if (kind != ExtensionRelationId || (access != OAT_DROP && access != OAT_POST_ALTER)) return;
   const char* name = get_extension_name(object);
   if (name == nullptr || strcmp(name, "sync") != 0) return;
+  if (access == OAT_POST_ALTER) {
+    catalog::tell_new_membership();
+    return;
+  }
   pg::Enter([] { session::PublishAtCommit(session::DatabaseState::kNotInstalled); });
 }
 

@@ -1,5 +1,5 @@
 // DROP EXTENSION, by whatever statement: at COMMIT the peers and the jobs of the
-// database are ended.
+// database are ended. ALTER EXTENSION: other backends learn which tables belong to it.
 #pragma once
 
 namespace pgsync::sql {

@@ -62,9 +62,9 @@ void NoticeInheritance(const catalog::Table& table) {
   });
 }
 
-catalog::Table ReadableTable(Oid relation) {
-  catalog::Table table = catalog::ReadLockedTable(relation);
-  catalog::RequireReadable(table);
+std::shared_ptr<const catalog::Table> ReadableTable(Oid relation) {
+  auto table = catalog::ReadLockedTable(relation);
+  catalog::RequireReadable(*table);
   return table;
 }
 
@@ -84,14 +84,16 @@ PGSYNC_FUNCTION(pgsync_list_tables) {
 }
 
 PGSYNC_FUNCTION(pgsync_get_schema) {
-  const catalog::Table table = ReadableTable(Args(fcinfo).AsOid(0));
+  const auto kept = ReadableTable(Args(fcinfo).AsOid(0));
+  const catalog::Table& table = *kept;
   core::JsonWriter json;
   catalog::Define(table).Write(json);
   return JsonbDatum(json.Take());
 }
 
 PGSYNC_FUNCTION(pgsync_get_count) {
-  const catalog::Table table = ReadableTable(Args(fcinfo).AsOid(0));
+  const auto kept = ReadableTable(Args(fcinfo).AsOid(0));
+  const catalog::Table& table = *kept;
   NoticeInheritance(table);
   return Int64GetDatum(catalog::CountRows(table));
 }
@@ -111,7 +113,8 @@ PGSYNC_FUNCTION(pgsync_table_exists) {
 PGSYNC_FUNCTION(pgsync_export) {
   if (!ValueSet::IsFirstCall(fcinfo)) return ValueSet::Next(fcinfo);
   const Args args(fcinfo);
-  const catalog::Table table = ReadableTable(args.AsOid(0));
+  const auto kept = ReadableTable(args.AsOid(0));
+  const catalog::Table& table = *kept;
   engine::ScanRequest request;
   request.columns = engine::PlainColumns(table);
   request.ordered = true;
@@ -133,7 +136,8 @@ PGSYNC_FUNCTION(pgsync_import) {
   const engine::Strategy strategy = engine::ParseStrategy(args.Text(2));
   const auto max_errors = args.OptionalInt8(3);
   engine::RequireNotNegative("max_errors", max_errors);
-  const catalog::Table table = catalog::ReadLockedTable(relation);
+  const auto kept = catalog::ReadLockedTable(relation);
+  const catalog::Table& table = *kept;
   catalog::RequireTransferable(table);
 
   const auto started = core::Clock::now();
@@ -154,7 +158,8 @@ PGSYNC_FUNCTION(pgsync_import) {
 }
 
 PGSYNC_FUNCTION(pgsync_checksum) {
-  const catalog::Table table = ReadableTable(Args(fcinfo).AsOid(0));
+  const auto kept = ReadableTable(Args(fcinfo).AsOid(0));
+  const catalog::Table& table = *kept;
   if (catalog::RowSecurityApplies(table.oid)) {
     throw Error(sqlstate::kInsufficientPrivilege,
                 Cat("cannot compute the checksum of table \"", table.name.ForMessage(), "\""))

@@ -76,5 +76,14 @@ SQL
 }
 is($node->safe_psql('postgres', q(SELECT pg_stat_force_next_flush(); SELECT pg_stat_clear_snapshot(); SELECT n_dead_tup, n_tup_upd FROM pg_stat_user_tables WHERE relname = 'plain')), "\n\n0|0", 'no dead tuples');
 
+# What another backend changes between two pages is known to the second one.
+my $elsewhere = sub { return '\\! psql -X -q -d "' . $node->connstr('postgres') . qq(" -c "$_[0]") };
+my (undef, $pages, $refusal) = $node->psql('postgres', join("\n", 'SELECT sync_export($$plain$$, 1);',
+	$elsewhere->('ALTER TABLE plain DROP COLUMN f, ADD COLUMN added int DEFAULT 7'), 'SELECT sync_export($$plain$$, 1);',
+	$elsewhere->('ALTER EXTENSION sync ADD TABLE plain'), 'SELECT sync_export($$plain$$, 1);',
+	$elsewhere->('ALTER EXTENSION sync DROP TABLE plain'), q(SELECT sync_export('plain', 1)->'id';)), on_error_stop => 0);
+is($pages, qq({"f": 0.14285714285714285, "n": 0.33, "t": "t1", "id": 1}\n{"n": 0.33, "t": "t1", "id": 1, "added": 7}\n1), 'pages follow the definition');
+like($refusal, qr/permission denied for table plain\n.*belongs to the extension/, 'and the extension');
+
 no_leftovers($node, 'node');
 done_testing();
