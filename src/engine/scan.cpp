@@ -119,11 +119,13 @@ std::vector<ScanParam> KeyParams(const catalog::Table& table, const std::string&
   return params;
 }
 
-// (a, b) > ($1, $2) with the operators of the key's own index: a >= $1 lets the index be used,
-// the rest is exact.
+// (a, b) > ($1, $2) with the operators of the key's own index: of several columns a >= $1 lets the
+// index be used, the rest is exact.
 std::string BehindKey(const catalog::Table& table) {
   const catalog::Key& key = *table.row_key;
   auto column = [&](size_t i) { return QuoteIdentifier(table.columns[key.columns[i]].name); };
+  if (key.columns.size() == 1)
+    return Cat(column(0), " OPERATOR(", key.Operator(catalog::Comparison::kGreater, 0), ") $1");
   std::string condition =
       Cat(column(0), " OPERATOR(", key.Operator(catalog::Comparison::kGreaterOrEqual, 0), ") $1");
   std::string alternatives;
