@@ -149,6 +149,16 @@ void RequireServedDatabase() {
       .WithDetail(Cat("The setting sync.databases is \"", pg::settings::databases, "\"."));
 }
 
+// A code is of use as soon as the port is free.
+void WarnIfNobodyCanCome() {
+  if (session::GetLauncherInfo().listening != session::ListenState::kCannotListen) return;
+  pg::Call([] {
+    ereport(WARNING,
+            (errmsg("no peer can come before sync can listen"),
+             errhint("See the server log for the reason; sync tries again every 10 seconds.")));
+  });
+}
+
 // Merges `updates` into the metadata: its own keys for "metadata", one key each for the infos.
 std::string MergedMetadata(const std::string& current, const core::JsonValue& updates) {
   core::JsonDocument document = core::ParseJson(current, "metadata of the session");
@@ -222,6 +232,7 @@ PGSYNC_FUNCTION(pgsync_create_session) {
   RequireServedDatabase();
   ReadOptions(args.Json(3), &request);
   if (tables) request.tables = CheckedTables(*tables);
+  WarnIfNobodyCanCome();
   if (pg::Call([] { return superuser(); })) {
     pg::Call([] {
       ereport(WARNING,

@@ -232,6 +232,21 @@ $a->safe_psql('postgres', 'CREATE TABLE given (x int); INSERT INTO given VALUES 
 $code = new_code($a);
 is($c->safe_psql('postgres', "SELECT table_name, created FROM sync_pull('$url', '$code')"), 'given|2', 'pulling needs no preloading');
 
+# ---- a port that is in use -----------------------------------------------------------------------
+
+my $d = new_sync_node('late', bare => 1);
+$d->append_conf('postgresql.conf', "sync.port = $a->{sync_port}");
+$d->restart;
+$d->{sync_port} = $a->{sync_port};
+$d->safe_psql('postgres', 'CREATE EXTENSION sync; SELECT sync_enable(); CREATE TABLE late (x int)');
+wait_for(sub { $d->safe_psql('postgres', 'SELECT worker_state, listen_url FROM sync_get_config()') eq 'cannot listen|' }, 'a port that is in use');
+ok(log_contains($d, qr/sync cannot listen on port \d+; trying again every 10 seconds.*DETAIL: [^\n]*in use/s), 'is in the log');
+like(($d->psql('postgres', q(SELECT FROM sync_create_session('send'))))[2], qr/WARNING:  no peer can come before sync can listen\nHINT:/, 'and told to who makes a session');
+
 no_leftovers($a, 'sender');
 no_leftovers($b, 'receiver');
+$a->stop;
+wait_for(sub { $d->safe_psql('postgres', 'SELECT worker_state FROM sync_get_config()') eq 'running' }, 'it is listened on once it is free');
+$code = new_code($d);
+is($b->safe_psql('postgres', "SELECT table_name, created FROM sync_pull('$url', '$code')"), 'late|0', 'and peers can come');
 done_testing();
