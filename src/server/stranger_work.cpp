@@ -34,7 +34,8 @@ constexpr const char* kSettings[][2] = {
 
 [[noreturn]] void RefuseStranger(const core::IpAddress& address, const char* reason) {
   AfterWrongGuess(address, reason);
-  throw Error(sqlstate::kInvalidAuthorization, "there is no such site here")
+  throw Error(sqlstate::kInvalidAuthorization,
+              "there is no such site here, or sync is not enabled in its database")
       .WithDetail("The database is unknown, or takes no connections now.");
 }
 

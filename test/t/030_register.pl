@@ -104,7 +104,7 @@ is(offer('named', "$at_b/shop%20db"), 'active|active|Connection registered and a
 is(rows('shop db'), '1', 'is where the row is');
 $b->safe_psql('shop db', 'SELECT sync_disable()');
 is($a->safe_psql('postgres', q(SELECT sync_verify_connection('named'))), 'error', 'disabled');
-like(offer('none', "$at_b/no_such_database"), qr/^pending\|failed\|there is no such site here$/, 'no such database');
+like(offer('none', "$at_b/no_such_database"), qr/^pending\|failed\|there is no such site here, or sync is not enabled in its database$/, 'no such database');
 is(offer('elsewhere', 'http://localhost:' . free_port()) =~ s/could not connect.*//sr, 'pending|offline|', 'nobody there: told, not an error');
 is($a->safe_psql('postgres', q(SELECT sync_verify_connection('elsewhere'))), 'offline', 'and verified as offline');
 is( $a->safe_psql('postgres', q(SELECT t->>'reachable', t->>'status', t->>'version' FROM sync_test_connection('elsewhere') t)), 'false|offline|', 'tested');
