@@ -39,6 +39,30 @@ std::string Parameter(const net::HttpTarget& target, const char* name) {
   return pg::FromUtf8(*value);
 }
 
+enum class RowForm { kFrames, kJsonFrames, kCsv, kJsonLines };
+
+// Of the forms that the peer takes the first; lines of JSON where it names none.
+RowForm FormOf(const net::HttpRequest& request) {
+  const std::string accept = net::FindHeader(request.headers, "Accept").value_or("");
+  const auto takes = [&](const char* type) { return accept.find(type) != std::string::npos; };
+  if (takes(core::kFrameMediaType)) return RowForm::kFrames;
+  if (takes(core::kJsonFrameMediaType)) return RowForm::kJsonFrames;
+  return takes(core::kCsvMediaType) ? RowForm::kCsv : RowForm::kJsonLines;
+}
+
+const char* MediaTypeOf(RowForm form) {
+  switch (form) {
+    case RowForm::kFrames:
+      return core::kFrameMediaType;
+    case RowForm::kJsonFrames:
+      return core::kJsonFrameMediaType;
+    case RowForm::kCsv:
+      return core::kCsvMediaType;
+    default:
+      return core::kJsonLinesMediaType;
+  }
+}
+
 }  // namespace
 
 void NativeRoutes::Reply(const std::string& json) {
@@ -250,11 +274,7 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
   scan.after = request.after;
   engine::RequirePage(scan);
 
-  const std::string accept = net::FindHeader(http_request.headers, "Accept").value_or("");
-  const bool json_frames = accept.find(core::kJsonFrameMediaType) != std::string::npos;
-  const bool frames = accept.find(core::kFrameMediaType) != std::string::npos;
-  const bool csv = !frames && !json_frames && accept.find(core::kCsvMediaType) != std::string::npos;
-
+  const RowForm form = FormOf(http_request);
   std::optional<engine::PacedSink> paced;
   std::optional<core::RowStreamWriter> writer;
   std::optional<ServedRows> served;
@@ -272,15 +292,12 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
         served.emplace(*database_.guard(), catalog::ParseTableName(request.table),
                        database_.role_name(), requested);
       }
-      const char* media_type = json_frames ? core::kJsonFrameMediaType
-                               : frames    ? core::kFrameMediaType
-                               : csv       ? core::kCsvMediaType
-                                           : core::kJsonLinesMediaType;
-      const int encoding =
-          frames ? engine::StreamEncoding(request.encoding) : static_cast<int>(PG_UTF8);
+      const int encoding = form == RowForm::kFrames ? engine::StreamEncoding(request.encoding)
+                                                    : static_cast<int>(PG_UTF8);
       const pg::ClientEncodingScope scope(encoding);
-      core::ByteSink& stream = http_.BeginStream(
-          200, media_type, {{core::kSnapshotHeader, std::to_string(database_.snapshot_at())}});
+      core::ByteSink& stream =
+          http_.BeginStream(200, MediaTypeOf(form),
+                            {{core::kSnapshotHeader, std::to_string(database_.snapshot_at())}});
       if (request.max_rate) paced.emplace(stream, *request.max_rate);
       core::ByteSink& sink = paced ? static_cast<core::ByteSink&>(*paced) : stream;
       const auto on_sent = [&served](uint64, uint64 bytes) {
@@ -289,14 +306,21 @@ void NativeRoutes::Rows(const net::HttpRequest& http_request) {
         return true;
       };
       std::unique_ptr<engine::RowSender> sender;
-      if (frames || json_frames) {
+      if (form == RowForm::kFrames || form == RowForm::kJsonFrames)
         writer.emplace(sink, request.compress && !local_peer_);
-        sender = frames ? engine::SendFrames(engine::EncodingOf(table, scan.columns, request),
-                                             encoding, *writer, on_sent)
-                        : engine::SendJsonFrames(columns, *writer, on_sent);
-      } else {
-        sender = csv ? engine::SendCsv(columns, sink, on_sent)
-                     : engine::SendJsonLines(columns, sink, on_sent);
+      switch (form) {
+        case RowForm::kFrames:
+          sender = engine::SendFrames(engine::EncodingOf(table, scan.columns, request), encoding,
+                                      *writer, on_sent);
+          break;
+        case RowForm::kJsonFrames:
+          sender = engine::SendJsonFrames(columns, *writer, on_sent);
+          break;
+        case RowForm::kCsv:
+          sender = engine::SendCsv(columns, sink, on_sent);
+          break;
+        default:
+          sender = engine::SendJsonLines(columns, sink, on_sent);
       }
       rows::RowConsumer& sends = sender->consumer();
       rows::RowConsumer& consumer = served ? served->Around(sends) : sends;

@@ -218,6 +218,8 @@ is(status_of(http_request($port, request('POST', 'connect', body => qq({"code": 
 	like($ask->(request('POST', 'rows', @keep, body => '{"table": "t", "limit": 1}')), qr/"v": "value 1"/, 'JSON lines, from the same snapshot');
 	like($ask->(request('POST', 'rows', @keep, accept => 'text/csv', body => '{"table": "t", "limit": 1, "columns": [{"name": "v"}]}')), qr/\r\nv\r\nvalue 1\r\n/, 'CSV');
 	like($ask->(request('POST', 'rows', @keep, body => '{"table": "t", "limit": 1, "after": "{\"id\": 999}"}')), qr/"id": 1000/, 'after');
+	my $both = $ask->(request('POST', 'rows', @keep, accept => 'application/vnd.sync.json-rows, application/vnd.sync.rows', body => '{"table": "t", "limit": 1, "columns": [{"name": "v"}]}'));
+	like($both, qr{\r\nContent-Type: application/vnd\.sync\.rows\r\n.*"columns":\[\{"name":"v"}s, 'frames for who takes both kinds, and called so');
 	# An error that comes when the stream has begun cuts it: it has no last chunk.
 	my $cut = $ask->(request('POST', 'rows', @keep, body => '{"table": "t", "after": "{\"id\": \"x\"}"}'));
 	like($cut, qr{\AHTTP/1.1 200}, 'a stream that fails');
