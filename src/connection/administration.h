@@ -40,6 +40,7 @@ std::string ReactivateConnection(const std::string& name_or_uuid);
 std::string RevokeConnection(const std::string& name_or_uuid,
                              const std::optional<std::string>& reason);
 
+/// Deletes it with its secrets; its history stays. The other site is told.
 void DeleteConnection(const std::string& name_or_uuid);
 /// The new token of a sender connection; the old one is of no use from COMMIT on.
 std::string RegenerateToken(const std::string& name_or_uuid);

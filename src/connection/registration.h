@@ -36,6 +36,7 @@ struct Registered {
   RegisterResult result;
   std::string uuid;  ///< of the connection
 };
+/// Makes a receiver connection as this database's incoming mode says.
 Registered Register(const Registration& registration);
 
 /// The site of the connection (locked) says that it is active, suspended or revoked there. A site

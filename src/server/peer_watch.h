@@ -12,6 +12,7 @@ void start_peer_watch(int fd);
 /// `taken_at` as TimestampTz, 0: none.
 void watch_snapshot(int64 taken_at);
 
+/// Why the statement was cancelled, if it was the peer watch that did it.
 bool PeerWatchSawPeerGone();
 bool PeerWatchSawOldSnapshot();
 
