@@ -167,6 +167,8 @@ $plain->safe_psql('postgres', "CREATE EXTENSION sync; SELECT sync_create_connect
 my ($ret, $out, $err) = $plain->psql('postgres', "SELECT status FROM sync_suspend_connection('c'); SELECT name FROM sync_delete_connection('c'); SELECT action FROM sync_notices");
 is($out, "suspended\nc\ndelete", 'not preloaded');
 like($err, qr/WARNING:  the other site is not told before sync runs/, 'which is said');
+$plain->psql('postgres', "SELECT FROM sync_create_connection('d', 'receiver', 'http://localhost:1', token => 'd'); SELECT sync_pull('d')");
+ok(log_contains($plain, qr/LOG:  sync could not note a transfer: it is not preloaded/), 'nor note a transfer that has failed');
 
 no_leftovers($_, $_->name) foreach $a, $b;
 done_testing();
