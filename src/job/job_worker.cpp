@@ -47,18 +47,17 @@ bool MayWork() {
          connection::Available() && session::ReadModuleState().enabled;
 }
 
+int64 Later() {
+  return pg::Call([] { return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLaterMs); });
+}
+
 // Tells when a worker is needed next. `idle`: this one has found nothing that it could do.
 void NoteNext(bool idle) {
   const uint64 version = session::WorkVersion(MyDatabaseId);
   int64 due_at = 0;
   InOwnTransaction([&] { due_at = connection::NextDue(); });
-  pg::Call([&] {
-    if (idle && due_at != 0) {
-      due_at =
-          std::max<int64>(due_at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLaterMs));
-    }
-    session::note_due(MyDatabaseId, due_at, version);
-  });
+  if (idle && due_at != 0) due_at = std::max(due_at, Later());
+  session::note_due(MyDatabaseId, due_at, version);
 }
 
 // Not all at once: a site that is silent takes its time.
@@ -80,6 +79,7 @@ void RunWorker(Oid database) {
   // Whatever is locked for long must not keep a worker from the jobs of others.
   server::SetSetting("lock_timeout", std::to_string(pg::settings::lock_timeout_ms));
   bool may_work = false;
+  const uint64 version = session::WorkVersion(MyDatabaseId);
   InOwnTransaction([&] {
     // What other sites answer is read in UTF-8, also where no transaction is open.
     pg::Call([] {
@@ -87,8 +87,12 @@ void RunWorker(Oid database) {
     });
     may_work = MayWork();
   });
-  if (!may_work || !session::EnterJobTable()) {
-    session::note_due(MyDatabaseId, 0, session::WorkVersion(MyDatabaseId));
+  if (!may_work) {
+    session::note_due(MyDatabaseId, 0, version);
+    return;
+  }
+  if (!session::EnterJobTable()) {
+    session::note_due(MyDatabaseId, Later(), version);
     return;
   }
   InOwnTransaction([] {
@@ -101,13 +105,14 @@ void RunWorker(Oid database) {
   std::optional<connection::Job> job;
   InOwnTransaction([&] { job = connection::ClaimJob(); });
   NoteNext(!job);
-  if (!job) {
+  if (job) {
+    RunTransferJob(*job, settings);
+    session::release_job();
+    NoteNext(false);
+  } else {
     TellSites();
-    return;
   }
-  RunTransferJob(*job, settings);
-  session::release_job();
-  NoteNext(false);
+  session::LeaveJobTable();
 }
 
 }  // namespace

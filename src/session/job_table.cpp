@@ -19,7 +19,7 @@ using pg::settings::kMaxJobsLimit;
 
 namespace {
 
-// How soon the job of a worker that has vanished is looked for.
+// How soon the job of a worker that has vanished is looked for, and what has waited for it.
 constexpr int kLookAgainMs = 1000;
 
 struct JobSlot {
@@ -35,20 +35,24 @@ static_assert(std::is_trivially_copyable_v<JobSlot>);
 JobSlot* slots = nullptr;
 int my_slot = -1;
 volatile sig_atomic_t held = false;  // this process has a job, and is not to be interrupted
+bool took_something = false;
 
 LWLock* lock() {
   return LockOf(SharedTable::kJobs);
 }
 
-void leave_jobs(int, Datum) {
-  if (my_slot < 0) return;
+void free_my_slot() {
   LWLockAcquire(lock(), LW_EXCLUSIVE);
-  const bool unfinished = slots[my_slot].transfer[0] != '\0';
   slots[my_slot].pid = 0;
   slots[my_slot].transfer[0] = '\0';
   LWLockRelease(lock());
   my_slot = -1;
-  if (unfinished) {
+}
+
+void leave_jobs(int, Datum) {
+  if (my_slot < 0) return;
+  free_my_slot();
+  if (took_something) {
     advance_due(MyDatabaseId, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kLookAgainMs));
   }
 }
@@ -104,6 +108,10 @@ bool EnterJobTable() {
   });
 }
 
+void LeaveJobTable() {
+  pg::Call([] { free_my_slot(); });
+}
+
 bool ReserveJob(const std::string& connection, const std::string& transfer) {
   return pg::Call([&] {
     bool taken = false;
@@ -114,7 +122,7 @@ bool ReserveJob(const std::string& connection, const std::string& transfer) {
       if (strcmp(slot.connection, connection.c_str()) == 0) taken = true;
     }
     if (!taken) {
-      held = true;
+      held = took_something = true;
       JobSlot& mine = slots[my_slot];
       strlcpy(mine.connection, connection.c_str(), sizeof(mine.connection));
       strlcpy(mine.transfer, transfer.c_str(), sizeof(mine.transfer));

@@ -21,10 +21,14 @@ enum class JobStop {
 /// Makes this process a job worker; it stops being one when it ends, however it ends. False: there
 /// is no room.
 bool EnterJobTable();
+/// It has told when a worker is needed next. Where one that has taken something ends without that,
+/// another is going to look.
+void LeaveJobTable();
 /// For SIGINT. What stops a job is noted, and interrupts nothing but the job itself, between
 /// BeginJob() and HoldJob(): the transactions around it have to be brought to their end.
 void handle_job_cancel(int signal);
-/// Takes a job of the current database. False where another worker uses the connection.
+/// Takes a job of the current database, or a notice, under what no two of them may use at a time.
+/// False where another worker does.
 bool ReserveJob(const std::string& connection, const std::string& transfer);
 /// From here on the job is interrupted where it is stopped. Returns whether it was before.
 JobStop BeginJob();
@@ -45,7 +49,7 @@ CancelResult CancelRunningJob(const std::string& transfer);
 void stop_connection_jobs(const char* connection) noexcept;
 /// Ends the job workers of a database. Raises nothing.
 void terminate_database_jobs(Oid database) noexcept;
-/// The transfers of the current database that workers run.
+/// The transfers of the current database that workers run, and the notices that they tell.
 std::vector<std::string> ListRunningJobs();
 
 Size JobTableSize();

@@ -1,5 +1,5 @@
 # A cancel counts whenever it comes: while a worker takes the job, while it notes that it will try
-# again; and what has ended is said to have.
+# again; what has ended is said to have; and what has waited for it has its turn.
 use strict;
 use warnings;
 use lib 'perl';
@@ -10,7 +10,8 @@ use Test::More;
 
 my $a = new_sync_node('sender');
 my $b = new_sync_node('receiver', conf => "sync.lock_timeout = 5min\n");
-$a->safe_psql('postgres', 'CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)');
+$a->safe_psql('postgres', 'CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);
+	CREATE TABLE s AS SELECT i AS id, repeat($$x$$, 100) AS v FROM generate_series(1, 100) i; CREATE TABLE u (id int PRIMARY KEY)');
 my $site = peer_proxy($a);
 add_receiver($b, 'main', $site->{url});
 sub sql { return $b->safe_psql('postgres', $_[0]); }
@@ -45,7 +46,23 @@ foreach my $how (
 	open_gate($b, 1, $gate);
 	ends($job, "cancelled|1|$why|t|t", $call);
 }
-sql(q(UPDATE sync_connections SET run_as = current_user; DROP VIEW sync_notices; ALTER TABLE kept_notices RENAME TO sync_notices));
+sql('UPDATE sync_connections SET run_as = current_user');
+
+# What has waited for the connection is not forgotten where a worker is ended before it has told of it.
+{
+	my $job = sql(q(SELECT sync_transfer_async('main', tables => '{s}', max_rate => 10)));
+	wait_for(sub { sql("SELECT count(*) FROM sync_progress() WHERE transfer = '$job' AND phase = 'copying'") eq '1' }, 'a job runs');
+	my $next = sql(q(SELECT sync_transfer_async('main', tables => '{u}')));
+	wait_for(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync job worker')) eq '1' }, 'nobody else can do anything');
+	my $gate = gate($b, 1);
+	sql("SELECT sync_cancel_transfer('$job')");
+	at_gate($b, 1, 'its worker looks what is next');
+	sql(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'sync job worker'));
+	open_gate($b, 1, $gate);
+	wait_for(sub { status($next) eq 'completed' }, 'the next job has its turn');
+	is(status($job) . ' ' . status($next), 'cancelled completed', 'the job that has waited');
+}
+sql(q(DROP VIEW sync_notices; ALTER TABLE kept_notices RENAME TO sync_notices));
 
 # ---- it will be tried again ------------------------------------------------------------------------
 
