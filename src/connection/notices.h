@@ -23,8 +23,10 @@ struct Notice {
   int attempts = 0;
   bool by_superuser = false;  ///< the role that has made the change is one
 };
-/// The notice that has been due for longest. It is due again some time later, unless it is
-/// finished: a process that dies meanwhile does no harm.
+/// The notice that has been due for longest, of those whose connection no other worker is telling
+/// of: its site hears one after the other, and last what is so. It is taken until release_job()
+/// (session/job_table.h), and due again some time later unless it is finished: a process that dies
+/// meanwhile does no harm.
 std::optional<Notice> TakeDueNotice();
 /// The site has answered, and the notice is done with; or it has not, for this reason. One that is
 /// a month old is given up.

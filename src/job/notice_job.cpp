@@ -6,6 +6,7 @@
 #include "client/connection_site.h"
 #include "connection/notices.h"
 #include "job/own_transaction.h"
+#include "session/job_table.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -41,11 +42,13 @@ bool SendDueNotice() {
     if (notice) body = client::NoticeBody(*notice);
   });
   if (!notice) return false;
+  (void)session::BeginJob();
   const client::SiteAnswer answer = Tell(*notice, body);
   const bool settled = answer.outcome == SiteOutcome::kAnswered ||
                        answer.outcome == SiteOutcome::kNotFound ||
                        answer.outcome == SiteOutcome::kRefused;
   InOwnTransaction([&] { connection::FinishNotice(*notice, settled, answer.message); });
+  session::release_job();
   return true;
 }
 

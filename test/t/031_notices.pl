@@ -5,6 +5,7 @@ use FakePeer;
 use SyncTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $a = new_sync_node('sender');
 my $b = new_sync_node('receiver');
@@ -123,6 +124,30 @@ wait_for(sub { value($a, q(SELECT count(*) FROM pg_stat_activity WHERE backend_t
 is(value($a, q(SELECT attempts FROM sync_notices WHERE site_url LIKE '%/postgres')), '0', 'disabled meanwhile: not told, either');
 value($a, 'SELECT sync_enable()');
 becomes($b, 'suspended', 'enabled again: told');
+
+# A site hears one thing after the other: what it hears last is what is so, also where it is slow.
+value($a, 'DELETE FROM sync_connections; DELETE FROM sync_notices');
+my $dir = PostgreSQL::Test::Utils::tempdir();
+append_to_file("$dir/heard", '');
+my $listener = fake_peer(sub {
+	my ($c) = @_;
+	my $request = read_head($c);
+	while ($request !~ /"status":"\w+"/) { sysread($c, my $more, 4096) or return; $request .= $more; }
+	my ($status) = $request =~ /"status":"(\w+)"/;
+	append_to_file("$dir/heard", "$status\n");
+	select(undef, undef, undef, 0.1) until $status ne 'suspended' || -e "$dir/answer";
+	print $c http_body(200, '{"success": true}');
+});
+my $heard = sub { slurp_file("$dir/heard") };
+value($a, "SELECT sync_create_connection('l', 'receiver', 'http://localhost:$listener', token => 'l'); SELECT sync_suspend_connection('l')");
+wait_for(sub { $heard->() eq "suspended\n" }, 'it hears of a suspension');
+value($a, q(SELECT sync_reactivate_connection('l')));
+usleep(3_000_000);
+is($heard->(), "suspended\n", 'and of nothing else before it has answered');
+append_to_file("$dir/answer", '');
+wait_for(sub { $heard->() =~ /active/ }, 'then it hears of its end');
+is($heard->(), "suspended\nactive\n", 'last of what is so');
+quiet($a);
 
 # What has a time expires by itself.
 pair();
