@@ -1,7 +1,9 @@
 #include "server/peer_database.h"
 
+#include "core/waiter.h"
 #include "net/http_message.h"
 #include "pg/settings.h"
+#include "pg/wait.h"
 #include "session/database_table.h"
 
 extern "C" {
@@ -9,6 +11,28 @@ extern "C" {
 }
 
 namespace pgsync::server {
+
+namespace {
+
+using core::Clock;
+using session::DatabaseState;
+using std::chrono::milliseconds;
+
+// A server that has just started has not looked into all of its databases.
+constexpr milliseconds kPatience{10000};
+constexpr milliseconds kLookAgain{50};
+
+DatabaseState WaitForState(Oid database) {
+  const auto until = Clock::now() + kPatience;
+  DatabaseState state = session::GetDatabaseState(database);
+  while (state == DatabaseState::kUnknown && Clock::now() < until) {
+    pg::Sleep(kLookAgain);
+    state = session::GetDatabaseState(database);
+  }
+  return state;
+}
+
+}  // namespace
 
 std::optional<PeerDatabase> FindPeerDatabase(std::string_view prefix, PathPrefix meaning) {
   std::string name = net::FirstSegment(prefix);
@@ -18,7 +42,7 @@ std::optional<PeerDatabase> FindPeerDatabase(std::string_view prefix, PathPrefix
     oid = session::FindDatabase(name);
   }
   if (!oid || !pg::settings::DatabaseServed(name.c_str()) ||
-      session::GetDatabaseState(*oid) != session::DatabaseState::kEnabled) {
+      WaitForState(*oid) != DatabaseState::kEnabled) {
     return std::nullopt;
   }
   return PeerDatabase{*oid, std::move(name)};

@@ -92,6 +92,16 @@ is($b->safe_psql('postgres', "SELECT skipped + created FROM sync_pull('$url', to
 ok(wait_for(sub { sql(q(SELECT count(*) FROM sync_transfers WHERE status = 'completed')) eq '1' }, 'the history', 40), 'and nothing out of the history');
 sql(q(SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only));
 
+# A server that has just started waits until it knows of a database, before it refuses its peers.
+sql(q(BEGIN; LOCK TABLE sync_settings; PREPARE TRANSACTION 'in the way'));
+$a->restart;
+wait_for(sub { (http_request($a->{sync_port}, "GET /sync/v1/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") // '') =~ /\AHTTP\S+ 200/ }, 'it listens');
+wait_for(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync probe' AND wait_event_type = 'Lock')) eq '1' }, 'it looks into the database');
+my $early = background($b, "SELECT sync_connect('$url', token => '$token') AS c \\gset\nSELECT sync_remote_get_count(:c, 't');\n");
+wait_for(sub { sql('SELECT count(*) FROM sync_peers()') eq '1' || !$early->{run}->pumpable }, 'a peer is early');
+sql(q(COMMIT PREPARED 'in the way'));
+is(finished($early) . $early->{err}, "1\n", 'a peer that was early is served');
+
 # Nobody would be told of what is prepared.
 fails_with($a, "BEGIN; SELECT sync_disable(); PREPARE TRANSACTION 'x'", '0A000', qr/PREPARE/, 'disabled');
 fails_with($a, "BEGIN; SELECT sync_update_connection('c', '{}'); PREPARE TRANSACTION 'x'", '0A000', qr/PREPARE/, 'a changed connection');
