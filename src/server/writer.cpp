@@ -114,7 +114,8 @@ void RunWriter() {
 
 }  // namespace
 
-void WriterSchedule::NoteEnded(const std::vector<session::WaitingEntries>& waiting) {
+std::vector<WriterSchedule::Running> WriterSchedule::TakeEnded() {
+  std::vector<Running> ended;
   for (size_t i = 0; i < running_.size();) {
     const Running& writer = running_[i];
     pid_t pid;
@@ -122,19 +123,25 @@ void WriterSchedule::NoteEnded(const std::vector<session::WaitingEntries>& waiti
       i++;
       continue;
     }
-    const bool idle = std::any_of(waiting.begin(), waiting.end(), [&](const auto& entries) {
-      return entries.database == writer.database && entries.oldest == writer.oldest;
-    });
-    if (idle) {
-      Failing& failing = failing_[writer.database];
-      failing.until =
-          Clock::now() + core::BackoffAfter(++failing.failures, kFirstBackoff, kLongestBackoff);
-    } else {
-      failing_.erase(writer.database);
-    }
     pfree(writer.handle);
+    ended.push_back(writer);
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
   }
+  return ended;
+}
+
+void WriterSchedule::NoteEnded(const Running& writer,
+                               const std::vector<session::WaitingEntries>& waiting) {
+  const bool idle = std::any_of(waiting.begin(), waiting.end(), [&](const auto& entries) {
+    return entries.database == writer.database && entries.oldest == writer.oldest;
+  });
+  if (!idle) {
+    failing_.erase(writer.database);
+    return;
+  }
+  Failing& failing = failing_[writer.database];
+  failing.until =
+      Clock::now() + core::BackoffAfter(++failing.failures, kFirstBackoff, kLongestBackoff);
 }
 
 void WriterSchedule::Start(Oid database, uint64 oldest) {
@@ -151,8 +158,11 @@ void WriterSchedule::Start(Oid database, uint64 oldest) {
 
 void WriterSchedule::Run() {
   next_ = Clock::time_point::max();
+  // In this order: what waits when a writer has ended it has not written.
+  const auto ended = TakeEnded();
   const auto waiting = session::ListWaitingEntries();
-  NoteEnded(waiting);
+  for (const Running& writer : ended)
+    NoteEnded(writer, waiting);
   if (waiting.empty()) return;
   const auto now = Clock::now();
   std::vector<session::WaitingEntries> due;

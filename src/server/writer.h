@@ -32,7 +32,8 @@ class WriterSchedule {
     core::Clock::time_point until;
   };
 
-  void NoteEnded(const std::vector<session::WaitingEntries>& waiting);
+  std::vector<Running> TakeEnded();
+  void NoteEnded(const Running& writer, const std::vector<session::WaitingEntries>& waiting);
   void Start(Oid database, uint64 oldest);
 
   std::vector<Running> running_;
