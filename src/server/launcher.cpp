@@ -65,6 +65,7 @@ struct Waiting {
 struct Starting {
   Waiting peer;
   int slot;
+  uint64 nonce;
   BackgroundWorkerHandle* handle;
   Clock::time_point give_up;
 };
@@ -196,8 +197,10 @@ void Launcher::Hello(int fd) {
   Unwatch(fd);
   const auto hello = ReadHello(fd);
   if (!hello) return;
-  auto found = std::find_if(starting_.begin(), starting_.end(),
-                            [&](const Starting& start) { return start.slot == hello->slot; });
+  // A slot may be another peer's already while the end of its former worker is not known here yet.
+  auto found = std::find_if(starting_.begin(), starting_.end(), [&](const Starting& start) {
+    return start.slot == hello->slot && start.nonce == hello->nonce;
+  });
   if (found == starting_.end()) return;
   pid_t pid = 0;
   const BgwHandleStatus status =
@@ -220,10 +223,10 @@ bool Launcher::StartWorker(Waiting& peer) {
     return start_worker("sync worker", "pgsync_worker_main", Int32GetDatum(*slot), &handle);
   });
   if (!registered) {
-    session::ReleasePeer(*slot);
+    session::ReleasePeer(*slot, nonce);
     return false;
   }
-  starting_.push_back({std::move(peer), *slot, handle, Clock::now() + kStartTimeout});
+  starting_.push_back({std::move(peer), *slot, nonce, handle, Clock::now() + kStartTimeout});
   return true;
 }
 
@@ -250,7 +253,7 @@ void Launcher::CheckStarting() {
       continue;
     }
     Refuse(starting_[i].peer, "worker did not start", true);
-    session::ReleasePeer(starting_[i].slot);
+    session::ReleasePeer(starting_[i].slot, starting_[i].nonce);
     pg::Call([&] { pfree(starting_[i].handle); });
     starting_.erase(starting_.begin() + static_cast<std::ptrdiff_t>(i));
   }

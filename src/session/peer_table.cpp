@@ -147,10 +147,12 @@ std::optional<int> ReservePeer(const std::string& address, int port, const std::
   return taken >= 0 ? std::optional<int>(taken) : std::nullopt;
 }
 
-void ReleasePeer(int slot) {
+void ReleasePeer(int slot, uint64 nonce) {
   pg::Call([&] {
     LWLockAcquire(lock(), LW_EXCLUSIVE);
-    if (slots[slot].state == static_cast<int>(PeerState::kStarting)) free_slot(slots[slot]);
+    if (slots[slot].state == static_cast<int>(PeerState::kStarting) && slots[slot].nonce == nonce) {
+      free_slot(slots[slot]);
+    }
     LWLockRelease(lock());
   });
 }
@@ -167,8 +169,13 @@ bool CheckPeerNonce(int slot, uint64 nonce) {
 }
 
 void ReleaseStartingPeers() {
-  for (int i = 0; i < slot_count; i++)
-    ReleasePeer(i);
+  pg::Call([] {
+    LWLockAcquire(lock(), LW_EXCLUSIVE);
+    for (int i = 0; i < slot_count; i++) {
+      if (slots[i].state == static_cast<int>(PeerState::kStarting)) free_slot(slots[i]);
+    }
+    LWLockRelease(lock());
+  });
 }
 
 std::optional<Peer> AdoptPeer(int slot, uint64* nonce) {

@@ -48,8 +48,9 @@ struct Peer {
 /// the address (network) are pending. `nonce` is what the worker will have to show.
 std::optional<int> ReservePeer(const std::string& address, int port, const std::string& network,
                                uint64* nonce);
-/// Frees a slot whose worker could not be started or never came.
-void ReleasePeer(int slot);
+/// Frees a slot whose worker could not be started or never came, unless it is another peer's by
+/// now.
+void ReleasePeer(int slot, uint64 nonce);
 bool CheckPeerNonce(int slot, uint64 nonce);
 /// Frees all slots that wait for a worker: of a launcher that is no more.
 void ReleaseStartingPeers();
