@@ -33,6 +33,7 @@ constexpr std::chrono::seconds kRetry{5};
 
 session::DatabaseState Look() {
   session::DatabaseState state = session::DatabaseState::kNotInstalled;
+  const uint64 version = session::WorkVersion(MyDatabaseId);
   pg::Call([] {
     pg::start_own_transaction();
     PushActiveSnapshot(GetTransactionSnapshot());
@@ -43,7 +44,6 @@ session::DatabaseState Look() {
             : module.copied ? session::DatabaseState::kCopied
                             : session::DatabaseState::kDisabled;
   }
-  const uint64 version = session::WorkVersion(MyDatabaseId);
   const int64 due_at = state == session::DatabaseState::kEnabled ? connection::NextDue() : 0;
   pg::Call([&] {
     PopActiveSnapshot();
