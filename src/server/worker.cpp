@@ -346,6 +346,7 @@ void Worker::Dispatch(net::HttpRequest& request) {
 
 void Worker::Disconnect() {
   exit_state.completed = true;
+  pg::Call([] { leave_session(); });  // it is so when the peer hears of it
   http_->set_last();
   net::HttpResponse response;
   response.status = 204;

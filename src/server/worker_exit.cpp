@@ -15,6 +15,12 @@ void note_unfinished(int, Datum) {
   fail_open_approvals();
 }
 
+void leave_session() noexcept {
+  if (!exit_state.connected) return;
+  exit_state.connected = false;
+  session::end_connection(exit_state.session, exit_state.completed);
+}
+
 void at_worker_exit(int, Datum) {
   if (exit_state.unanswered_socket >= 0) {
     // Connecting to the database failed in a way that only ends the process.
@@ -26,8 +32,7 @@ void at_worker_exit(int, Datum) {
   }
   if (exit_state.farewell != nullptr) exit_state.farewell(exit_state.farewell_argument);
   if (!exit_state.connected) return;
-  exit_state.connected = false;
-  session::end_connection(exit_state.session, exit_state.completed);
+  leave_session();
   if (!exit_state.ended_logged) {
     ereport(LOG, (errmsg("sync peer ended: peer=%s result=terminated", exit_state.peer),
                   errhidestmt(true)));

@@ -23,7 +23,10 @@ extern ExitState exit_state;
 /// among whom it is looked for.
 void note_unfinished(int, Datum);
 
-/// Gives the session's connection back, and says in the log that it has ended unless that was said.
+/// Gives the session's connection back, if this worker has it.
+void leave_session() noexcept;
+
+/// Does that, and says in the log that it has ended unless that was said.
 void at_worker_exit(int, Datum);
 
 }  // namespace pgsync::server
