@@ -228,6 +228,8 @@ void Admission::Authenticate(const net::HttpRequest& request) {
 }
 
 void Admission::Admit(const session::Session& session) {
+  session::NotePeerSession(
+      session);  // first: whoever ends the session from here on finds this peer
   switch (session::BeginConnection(session.id)) {
     case session::BeginResult::kBegun:
       break;
@@ -240,7 +242,6 @@ void Admission::Admit(const session::Session& session) {
   }
   exit_state.session = session.id;
   exit_state.connected = true;
-  session::NotePeerSession(session);
   OpenDatabase(
       session.database, [&] { return session; },
       [this](const char* reason) { RefuseStranger(reason); });
@@ -260,6 +261,7 @@ void Admission::OpenDatabase(Oid database, const ServedDatabase::FindSession& fi
     return;
   } catch (const NotAdmitted& error) {
     exit_state.unanswered_socket = -1;
+    GiveSessionUp(false);
     refuse(error.what());
   } catch (const WrongPassword&) {
     exit_state.unanswered_socket = -1;
