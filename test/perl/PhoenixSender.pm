@@ -38,7 +38,7 @@ sub sender_log
 {
 	my ($sender) = @_;
 	my $text = slurp_file($sender->{log}, $sender->{read} || 0);
-	$sender->{read} = -s $sender->{log};
+	$sender->{read} += length $text;    # more may have come by now
 	return $text;
 }
 

@@ -31,7 +31,7 @@ sub open_socket
 {
 	my ($class, $port, $target, %headers) = @_;
 	my $handle;
-	foreach (1 .. 50)    # the server may be busy with another peer
+	foreach (1 .. 600)    # the server may be busy with another peer
 	{
 		$handle = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Timeout => 10) or die "connect: $!";
 		$handle->autoflush(1);

@@ -58,7 +58,7 @@ sub peer_proxy
 		});
 	return {
 		url => "http://localhost:$port",
-		mode => sub { unlink $file; append_to_file($file, $_[0]); }
+		mode => sub { append_to_file("$file.new", $_[0]); rename "$file.new", $file or die "rename: $!"; }
 	};
 }
 

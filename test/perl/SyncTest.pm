@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
-our @EXPORT = qw(new_sync_node sync_url new_code pull_script run_script fails_with wait_for
+our @EXPORT = qw(new_sync_node sync_url new_code pull_script run_script fails_with wait_for soon_is
   free_port log_contains no_leftovers http_request fake_peer stop_fake_peers background finished
   gate at_gate open_gate private_dirty);
 
@@ -89,7 +89,7 @@ sub fails_with
 {
 	my ($node, $sql, $sqlstate, $text, $name, %options) = @_;
 	my ($ret, $out, $err) = $node->psql($options{db} || 'postgres',
-		"\\set VERBOSITY verbose\n\\set ON_ERROR_STOP on\n$sql", timeout => 120);
+		"\\set VERBOSITY verbose\n\\set ON_ERROR_STOP on\n$sql", timeout => $PostgreSQL::Test::Utils::timeout_default);
 	isnt($ret, 0, "$name: fails");
 	like($err, qr/ERROR:  \Q$sqlstate\E:/, "$name: SQLSTATE $sqlstate");
 	like($err, $text, "$name: message") if defined $text;
@@ -100,7 +100,7 @@ sub fails_with
 sub wait_for
 {
 	my ($condition, $what, $seconds) = @_;
-	my $end = time + ($seconds || 60);
+	my $end = time + ($seconds || $PostgreSQL::Test::Utils::timeout_default);
 	while (time < $end)
 	{
 		return 1 if $condition->();
@@ -108,6 +108,15 @@ sub wait_for
 	}
 	fail("waited in vain until $what");
 	return 0;
+}
+
+# The same for what a query says, which is then a test: for what another process is just bringing about.
+sub soon_is
+{
+	my ($node, $sql, $expected, $name, $db) = @_;
+	my $got;
+	wait_for(sub { ($got = $node->safe_psql($db || 'postgres', $sql)) eq $expected }, $name);
+	return is($got, $expected, $name);
 }
 
 sub free_port { return PostgreSQL::Test::Cluster::get_free_port(); }
@@ -123,12 +132,9 @@ sub log_contains
 sub no_leftovers
 {
 	my ($node, $name) = @_;
-	wait_for(sub { $node->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' },
-		"$name: no peer is left");
-	is($node->safe_psql('postgres', 'SELECT count(*) FROM sync_progress()'), '0', "$name: no transfer is left");
-	is( $node->safe_psql('postgres',
-			q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync worker')),
-		'0', "$name: no worker is left");
+	soon_is($node, 'SELECT count(*) FROM sync_peers()', '0', "$name: no peer is left");
+	soon_is($node, 'SELECT count(*) FROM sync_progress()', '0', "$name: no transfer is left");
+	soon_is($node, q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync worker'), '0', "$name: no worker is left");
 	ok(!log_contains($node, qr/was terminated by signal|PANIC/), "$name: no process was killed");
 }
 
@@ -202,7 +208,7 @@ sub background
 	my %session = (out => '', err => '');
 	$session{run} = IPC::Run::start(
 		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr($db || 'postgres'), '-f', $file ],
-		'<', '/dev/null', '>', \$session{out}, '2>', \$session{err}, IPC::Run::timeout(180));
+		'<', '/dev/null', '>', \$session{out}, '2>', \$session{err}, IPC::Run::timeout(600));
 	return \%session;
 }
 

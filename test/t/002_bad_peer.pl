@@ -178,8 +178,10 @@ foreach my $case (
 		my $chunk = sprintf("%x\r\n%s\r\n", 1048576, ' ' x 1048576);
 		print $c $chunk foreach 1 .. 200;
 	});
-	fails_with($b, "ALTER SYSTEM SET sync.max_message_size = '2 MB'; SELECT pg_reload_conf(); SELECT pg_sleep(0.5); "
-		  . "SELECT sync_remote_list_tables(sync_connect('http://localhost:$port', 'ABCDEFGH'))", '54000', qr/too large/, 'an endless reply');
+	$b->safe_psql('postgres', q(ALTER SYSTEM SET sync.max_message_size = '2 MB'));
+	$b->safe_psql('postgres', 'SELECT pg_reload_conf()');
+	soon_is($b, 'SHOW sync.max_message_size', '2MB', 'the limit counts');
+	fails_with($b, "SELECT sync_remote_list_tables(sync_connect('http://localhost:$port', 'ABCDEFGH'))", '54000', qr/too large/, 'an endless reply');
 	$b->safe_psql('postgres', 'ALTER SYSTEM RESET sync.max_message_size');
 	$b->safe_psql('postgres', 'SELECT pg_reload_conf()');
 }
@@ -191,7 +193,7 @@ stop_fake_peers();
 my @sessions = map { background($b, "SELECT sync_connect('$url', '" . new_code($a) . "'); SELECT 'connected'; SELECT pg_sleep(60);\n") } 1 .. 2;
 wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM sync_peers() WHERE state = 'idle')) eq '2' }, 'two peers are connected');
 $code = new_code($a);
-fails_with($b, "SELECT sync_connect('$url', '$code', timeout => '1 s')", '53300', qr/busy/, 'a peer that serves as many as it may');
+fails_with($b, "SELECT sync_connect('$url', '$code', timeout => '5 s')", '53300', qr/busy/, 'a peer that serves as many as it may');
 is($a->safe_psql('postgres', "SELECT status FROM sync_get_session('$code')"), 'pending', 'a code is not spent for a peer that is busy');
 $b->safe_psql('postgres', q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()));
 finished($_) foreach @sessions;

@@ -89,7 +89,7 @@ $a->safe_psql('postgres', <<'SQL');
 CREATE SCHEMA mine;
 GRANT USAGE ON SCHEMA mine TO sharer;
 ALTER ROLE sharer SET search_path = mine, public;
-ALTER ROLE sharer SET statement_timeout = '300ms';
+ALTER ROLE sharer SET statement_timeout = '3s';
 CREATE FUNCTION mine.where_am_i() RETURNS text LANGUAGE sql AS $$ SELECT 'mine: ' || current_setting('search_path') || ', ' || current_setting('lock_timeout') $$;
 CREATE FUNCTION public.where_am_i() RETURNS text LANGUAGE sql AS $$ SELECT 'public' $$;
 CREATE FUNCTION public.late_bound() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN where_am_i(); END $$;

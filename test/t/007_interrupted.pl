@@ -52,12 +52,12 @@ sub both_clean
 	my ($table, $name) = @_;
 	my $began = time;
 	wait_for(sub { $a->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' }, "$name: the peer's worker ends");
-	cmp_ok(time - $began, '<', 15, "$name: soon");
+	cmp_ok(time - $began, '<', 25, "$name: soon");
 	is($b->safe_psql('postgres', "SELECT count(*) FROM $table"), '0', "$name: nothing has arrived");
-	is($b->safe_psql('postgres', 'SELECT count(*) FROM sync_progress()'), '0', "$name: no progress is shown");
-	is($b->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE relation = '$table'::regclass AND pid <> pg_backend_pid()"), '0', "$name: no lock is left here");
-	is($a->safe_psql('postgres', q(SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname IN ('fast', 'slow') AND pid <> pg_backend_pid())), '0', "$name: none there");
-	is($a->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'sync worker')), '0', "$name: no snapshot either");
+	soon_is($b, 'SELECT count(*) FROM sync_progress()', '0', "$name: no progress is shown");
+	soon_is($b, "SELECT count(*) FROM pg_locks WHERE relation = '$table'::regclass AND pid <> pg_backend_pid()", '0', "$name: no lock is left here");
+	soon_is($a, q(SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname IN ('fast', 'slow') AND pid <> pg_backend_pid()), '0', "$name: none there");
+	soon_is($a, q(SELECT count(*) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid() AND backend_type = 'sync worker'), '0', "$name: no snapshot either");
 }
 
 foreach my $phase (sort keys %phases)
@@ -151,7 +151,7 @@ SELECT sync_remote_fetch(:c, 'parted');
 SQL
 
 # A lock that is not to be had there is given up after sync.lock_timeout.
-my $locker = background($a, "BEGIN;\nLOCK TABLE fast;\nSELECT pg_sleep(20);\n");
+my $locker = background($a, "BEGIN;\nLOCK TABLE fast;\nSELECT pg_sleep(300);\n");
 wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM pg_locks WHERE relation = 'fast'::regclass AND mode = 'AccessExclusiveLock' AND granted)) eq '1' }, 'the table is locked');
 fails_with($b, pull_script($a, q(SELECT sync_transfer(:c, 'fast');)), '55P03', qr/lock timeout.*remote:/s, 'a table that is locked there');
 $a->safe_psql('postgres', q(SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'fast'::regclass AND mode = 'AccessExclusiveLock'));
@@ -163,8 +163,12 @@ my $back = sync_url($b);
 my ($code_a, $code_b) = (new_code($a), new_code($b));
 $b->safe_psql('postgres', "ALTER SYSTEM SET sync.lock_timeout = '1s'");
 $b->reload;
-my $one = background($b, "BEGIN;\nLOCK TABLE fast;\nSELECT sync_connect('$url', '$code_a') AS c \\gset\nSELECT pg_sleep(0.5);\nSELECT 'b: ' || created FROM sync_transfer(:c, 'fast', strategy => 'overwrite');\nCOMMIT;\n");
-my $two = background($a, "BEGIN;\nLOCK TABLE fast;\nSELECT sync_connect('$back', '$code_b') AS c \\gset\nSELECT pg_sleep(0.5);\nSELECT 'a: ' || created FROM sync_transfer(:c, 'fast', strategy => 'overwrite');\nCOMMIT;\n");
+my @gates = map { gate($_, 1) } $a, $b;
+my $one = background($b, "BEGIN;\nLOCK TABLE fast;\nSELECT sync_connect('$url', '$code_a') AS c \\gset\nSELECT pg_advisory_lock_shared(1);\nSELECT 'b: ' || created FROM sync_transfer(:c, 'fast', strategy => 'overwrite');\nCOMMIT;\n");
+my $two = background($a, "BEGIN;\nLOCK TABLE fast;\nSELECT sync_connect('$back', '$code_b') AS c \\gset\nSELECT pg_advisory_lock_shared(1);\nSELECT 'a: ' || created FROM sync_transfer(:c, 'fast', strategy => 'overwrite');\nCOMMIT;\n");
+at_gate($_, 1, 'each has locked its table') foreach $a, $b;
+open_gate($a, 1, $gates[0]);
+open_gate($b, 1, $gates[1]);
 finished($one);
 finished($two);
 like($one->{err} . $two->{err}, qr/55P03/, 'of two that wait for each other at least one gives up');

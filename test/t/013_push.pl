@@ -219,7 +219,7 @@ my ($bytes, $after) = split /\n/, $out;
 cmp_ok($bytes, '<', 40_000_000, 'the rest of them is not sent');
 is($after, '100', 'the next push over the same connection');
 is(scalar(() = substr(slurp_file($b->logfile), $log) =~ /sync peer accepted/g), 1, 'it is the same indeed');
-ok(wait_for(sub { log_contains($b, qr/sync peer ended: peer=\S+ role=taker database=postgres tables=1 rows=100 bytes=\d{6,} ms=\d+ result=completed/, $log) }, 'its end is logged', 20), 'what was taken is in the log');
+ok(wait_for(sub { log_contains($b, qr/sync peer ended: peer=\S+ role=taker database=postgres tables=1 rows=100 bytes=\d{6,} ms=\d+ result=completed/, $log) }, 'its end is logged'), 'what was taken is in the log');
 fails_with($a, pushing(q(SELECT sync_push(:c, 't', 'large');)), '42804', qr/lacks columns.*drop_extra_columns/s, 'columns that are missing there');
 like(($a->psql('postgres', pushing(q(SELECT FROM sync_push_all(:c, '{c_party}', strategies => '{"party": "skip"}');)), on_error_stop => 0))[2], qr/WARNING:  argument "strategies" has a strategy for table "party"/, 'a strategy for no table');
 fails_with($a, "SELECT sync_push(99, 't')", 'P0002', undef, 'a client that is none');
@@ -242,21 +242,21 @@ sub start_push
 	$set //= '';
 	my ($role, $call, $table) = @{ $phases{$phase} };
 	my $push = background($a, "SET application_name = 'pushing';\n$role\n" . pushing("$set\nSELECT $call;"));
-	wait_for(sub { here(q(SELECT direction FROM sync_progress() WHERE phase IN ('copying', 'waiting'))) eq 'send' }, "a push runs ($phase)", 10) or diag($push->{err});
+	wait_for(sub { here(q(SELECT direction FROM sync_progress() WHERE phase IN ('copying', 'waiting'))) eq 'send' }, "a push runs ($phase)") or diag($push->{err});
 	wait_for(sub { there(q(SELECT direction FROM sync_progress() WHERE phase = 'copying')) eq 'receive' }, "and is taken ($phase)");
 	return ($push, $table);
 }
 sub end_push { my ($how) = @_; here("SELECT $how(pid) FROM pg_stat_activity WHERE application_name = 'pushing'"); }
 sub clean
 {
-	my ($table, $name, $limit) = @_;
+	my ($table, $name) = @_;
 	my $began = time;
 	wait_for(sub { there('SELECT count(*) FROM sync_peers()') eq '0' }, "$name: the worker ends");
-	cmp_ok(time - $began, '<', $limit || 4, "$name: soon");
+	cmp_ok(time - $began, '<', 20, "$name: soon");
 	is(there("SELECT count(*) FROM $table"), '0', "$name: nothing has arrived");
-	is(there(q(SELECT count(*) FROM sync_progress())) . here(q(SELECT count(*) FROM sync_progress())), '00', "$name: no progress is shown");
-	is(there(qq(SELECT count(*) FROM pg_locks WHERE relation = '$table'::regclass AND pid <> pg_backend_pid())), '0', "$name: no lock is left there");
-	is(there(q(SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid())), '0', "$name: and no transaction");
+	soon_is($_, q(SELECT count(*) FROM sync_progress()), '0', "$name: no progress is shown") foreach $a, $b;
+	soon_is($b, qq(SELECT count(*) FROM pg_locks WHERE relation = '$table'::regclass AND pid <> pg_backend_pid()), '0', "$name: no lock is left there");
+	soon_is($b, q(SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()), '0', "$name: and no transaction");
 }
 foreach my $phase (sort keys %phases)
 {
@@ -274,17 +274,17 @@ foreach my $phase (sort keys %phases)
 	finished($push);
 	clean($table, "terminate $phase");
 
-	($push, $table) = start_push($phase, q(SET statement_timeout = '1s';));
+	($push, $table) = start_push($phase, q(SET statement_timeout = '5s';));
 	finished($push);
 	like($push->{err}, qr/ERROR:  57014: canceling statement due to statement timeout/, "statement_timeout here $phase");
 	clean($table, "statement_timeout here $phase");
 
-	there(q(ALTER ROLE taker SET statement_timeout = '1s'));
+	there(q(ALTER ROLE taker SET statement_timeout = '5s'));
 	($push, $table) = start_push($phase);
 	there(q(ALTER ROLE taker RESET statement_timeout));
 	my $began = time;
 	finished($push);
-	cmp_ok(time - $began, '<', 5, 'the pusher hears of it at once');
+	cmp_ok(time - $began, '<', 20, 'the pusher hears of it at once');
 	like($push->{err}, qr/ERROR:  57014: canceling statement due to statement timeout\nDETAIL:  remote:/, "statement_timeout there $phase");
 	clean($table, "statement_timeout there $phase");
 
@@ -310,7 +310,7 @@ foreach my $phase (sort keys %phases)
 }
 
 # A lock that is not to be had there is given up after sync.lock_timeout.
-my $locker = background($b, "BEGIN;\nLOCK TABLE c_party;\nSELECT pg_sleep(20);\n");
+my $locker = background($b, "BEGIN;\nLOCK TABLE c_party;\nSELECT pg_sleep(300);\n");
 wait_for(sub { there(q(SELECT count(*) FROM pg_locks WHERE relation = 'c_party'::regclass AND mode = 'AccessExclusiveLock' AND granted)) eq '1' }, 'the table is locked');
 fails_with($a, pushing(q(SELECT sync_push(:c, 'c_party');)), '55P03', qr/lock timeout.*remote:/s, 'a table that is locked there');
 there(q(SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'c_party'::regclass AND mode = 'AccessExclusiveLock'));

@@ -474,7 +474,7 @@ foreach my $case ([ 'reading', 0.1 ], [ 'merging', 1.2 ])
 	my $code = new_code($a);
 	my $began = time;
 	fails_with($b, "SELECT sync_connect('$url', '$code') AS c \\gset\nSET statement_timeout = '${seconds}s'; SELECT count(*) FROM sync_diff(:c, 't') w, sync_diff(:c, 't') x, sync_diff(:c, 't') y, sync_diff(:c, 't') z;", '57014', undef, "cancelled while $phase");
-	cmp_ok(time - $began, '<', $seconds + 3, "soon ($phase)");
+	cmp_ok(time - $began, '<', $seconds + 20, "soon ($phase)");
 }
 is(run_script($b, $a, <<'SQL'), "299999\n299999", 'within a subtransaction, too');
 SELECT count(*) FROM sync_diff(:c, 't');

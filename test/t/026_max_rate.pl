@@ -40,7 +40,7 @@ my $slow = background($b, pull_script($a, q(SELECT sync_transfer(:c, 't', max_ra
 wait_for(sub { $a->safe_psql('postgres', 'SELECT state FROM sync_peers()') eq 'rows' }, 'a slow transfer runs');
 $b->safe_psql('postgres', q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%sync_transfer%' AND pid <> pg_backend_pid()));
 finished($slow);
-wait_for(sub { $a->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' }, 'its worker notices', 10);
+wait_for(sub { $a->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' }, 'its worker notices');
 
 # A push: the one who sends waits.
 $a->safe_psql('postgres', 'CREATE TABLE pushed (LIKE t INCLUDING ALL)');

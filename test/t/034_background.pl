@@ -38,10 +38,10 @@ add_receiver($a, 'good', $site->{url});
 sql(q(SET client_min_messages = error; SELECT sync_create_connection('held', 'sender', 'http://localhost:1');
 	UPDATE sync_connections SET status = 'active' WHERE name = 'held'));
 sql(q(UPDATE sync_connections SET expires_at = now() - interval '1 s' WHERE name = 'held'));
-my $holder = background($a, "BEGIN; SELECT FROM sync_connections WHERE name = 'held' FOR UPDATE; SELECT pg_sleep(60), 'holds';");
+my $holder = background($a, "BEGIN; SELECT FROM sync_connections WHERE name = 'held' FOR UPDATE; SELECT pg_sleep(600), 'holds';");
 wait_for(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%holds%' AND wait_event = 'PgSleep')) eq '1' }, 'a lock');
 my $job = sql(q(SELECT sync_transfer_async('good', tables => '{t}')));
-wait_for(sub { sql("SELECT status FROM sync_transfers WHERE uuid = '$job'") eq 'completed' }, 'the job', 40);
+wait_for(sub { sql("SELECT status FROM sync_transfers WHERE uuid = '$job'") eq 'completed' }, 'the job');
 is(sql(q(SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%holds%' AND wait_event = 'PgSleep')), '1', 'the job has not waited for the lock');
 is(sql('SELECT count(*) FROM t'), '1', 'and has brought the table');
 sql(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%holds%' AND wait_event = 'PgSleep'));
@@ -55,14 +55,16 @@ is(sql(q(SELECT status FROM sync_connections WHERE name = 'held')), 'expired', '
 	sql('CREATE ROLE lender; GRANT SELECT ON t TO lender');
 	my $token = sql(q(SET client_min_messages = error; SELECT token FROM sync_create_connection('lent', 'sender', 'http://localhost:3', run_as => 'lender')));
 	sql(q(SELECT sync_approve_connection('lent'); DELETE FROM sync_notices));
-	my $reader = background($b, "SELECT sync_connect('" . sync_url($a) . "/postgres', token => '$token') AS c \\gset\nSELECT pg_sleep(3);\nSELECT count(*) FROM sync_remote_fetch(:c, 't', 10);\nSELECT pg_sleep(4);\nSELECT count(*) FROM sync_remote_fetch(:c, 't', 20);\n");
+	my $gate = gate($b, 1);
+	my $reader = background($b, "SELECT sync_connect('" . sync_url($a) . "/postgres', token => '$token') AS c \\gset\nSELECT pg_advisory_lock_shared(1);\nSELECT count(*) FROM sync_remote_fetch(:c, 't', 10);\nSELECT pg_sleep(4);\nSELECT count(*) FROM sync_remote_fetch(:c, 't', 20);\n");
 	wait_for(sub { sql('SELECT count(*) FROM sync_peers()') eq '1' }, 'a peer has connected');
-	my $holder = background($a, "BEGIN; SELECT FROM sync_connections WHERE name = 'lent' FOR UPDATE; SELECT pg_sleep(120), 'holds';");
+	my $holder = background($a, "BEGIN; SELECT FROM sync_connections WHERE name = 'lent' FOR UPDATE; SELECT pg_sleep(600), 'holds';");
 	my $holds = sub { sql(q(SELECT pid FROM pg_stat_activity WHERE query LIKE '%holds%' AND wait_event = 'PgSleep')) };
 	wait_for(sub { $holds->() ne '' }, 'a lock');
 	$a->append_conf('postgresql.conf', 'log_min_messages = debug1');
 	$a->reload;
 	my $offset = -s $a->logfile;
+	open_gate($b, 1, $gate);
 	like(finished($reader), qr/1\n.*1\n\z/s, 'the peer has its rows');
 	usleep(11_000_000);
 	my $starts = () = substr(slurp_file($a->logfile), $offset) =~ /starting background worker process "sync writer"/g;
@@ -71,7 +73,7 @@ is(sql(q(SELECT status FROM sync_connections WHERE name = 'held')), 'expired', '
 	is(sql(q(SELECT count(*) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = 'lent')), '0', 'in vain');
 	sql('SELECT pg_terminate_backend(' . $holds->() . ')');
 	eval { finished($holder) };
-	wait_for(sub { sql(q(SELECT string_agg(records_requested::text, ',' ORDER BY t.inserted_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = 'lent')) eq '10,20' }, 'then it is written');
+	wait_for(sub { sql(q(SELECT string_agg(records_requested::text, ',' ORDER BY t.inserted_at, started_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = 'lent')) eq '10,20' }, 'then it is written');
 	is(sql(q(SELECT string_agg(records_requested::text, ',' ORDER BY t.inserted_at, started_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = 'lent')), '10,20', 'in order');
 	$a->append_conf('postgresql.conf', 'log_min_messages = warning');
 	$a->reload;
@@ -80,7 +82,7 @@ is(sql(q(SELECT status FROM sync_connections WHERE name = 'held')), 'expired', '
 # A job that cannot be read fails, and the next one runs.
 my $bad = sql(q(INSERT INTO sync_transfers (direction, table_name, job, run_as, next_attempt_at) VALUES ('receive', 'x', '{}', current_user, now() - interval '1 h') RETURNING uuid));
 $job = sql(q(SELECT sync_transfer_async('good', tables => '{t}')));
-ok(wait_for(sub { sql("SELECT status FROM sync_transfers WHERE uuid = '$job'") eq 'completed' }, 'the job after it', 40), 'the job after it');
+ok(wait_for(sub { sql("SELECT status FROM sync_transfers WHERE uuid = '$job'") eq 'completed' }, 'the job after it'), 'the job after it');
 is(sql("SELECT status, error_message IS NOT NULL FROM sync_transfers WHERE uuid = '$bad'"), 'failed|t', 'one that cannot be read');
 
 # Defaults of the database are for its users.
@@ -89,7 +91,7 @@ my $token = sql(q(SET client_min_messages = error; SELECT token FROM sync_create
 sql(q(SELECT sync_approve_connection('c'); DELETE FROM sync_notices; ALTER DATABASE postgres SET default_transaction_read_only = on));
 my $url = sync_url($a) . '/postgres';
 is($b->safe_psql('postgres', "SELECT skipped + created FROM sync_pull('$url', token => '$token', tables => '{t}')"), '1', 'a read-only default keeps no peer out');
-ok(wait_for(sub { sql(q(SELECT count(*) FROM sync_transfers WHERE status = 'completed')) eq '1' }, 'the history', 40), 'and nothing out of the history');
+ok(wait_for(sub { sql(q(SELECT count(*) FROM sync_transfers WHERE status = 'completed')) eq '1' }, 'the history'), 'and nothing out of the history');
 sql(q(SET default_transaction_read_only = off; ALTER DATABASE postgres RESET default_transaction_read_only));
 
 # A server that has just started waits until it knows of a database, before it refuses its peers.
@@ -110,7 +112,7 @@ fails_with($a, "BEGIN; SELECT sync_update_connection('c', '{}'); PREPARE TRANSAC
 sql(q(CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'));
 sql('CREATE EXTENSION sync; SELECT sync_enable()', 'latin');
 sql("SET client_min_messages = error; SELECT sync_create_connection('l', 'sender', '$at_b'); SELECT sync_suspend_connection('l')", 'latin');
-ok(wait_for(sub { sql('SELECT count(*) FROM sync_notices', 'latin') eq '0' }, 'all is told', 40), 'told from a database in LATIN1');
+ok(wait_for(sub { sql('SELECT count(*) FROM sync_notices', 'latin') eq '0' }, 'all is told'), 'told from a database in LATIN1');
 is($b->safe_psql('postgres', 'SELECT status FROM sync_connections'), 'suspended', 'as what it is');
 
 # A standby has the same connections, and does nothing with them.

@@ -48,8 +48,8 @@ fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_transfer(:c, 't');
 pending(1);
 $a->safe_psql('postgres', q(SELECT FROM sync_approve_transfer((SELECT uuid FROM sync_transfers WHERE status = 'pending_approval'))));
 is($b->safe_psql('postgres', connects($token, '3 s') . q(SELECT skipped FROM sync_transfer(:c, 't', strategy => 'overwrite', verify => true);)), '101', 'what was approved meanwhile, the next one gets, with its verification');
-fails_with($b, connects($token, '1 s') . q(SELECT * FROM sync_remote_fetch(:c, 't');), '42501', qr/waiting for approval/, 'a page has to be approved, too');
-fails_with($b, connects($token, '1 s') . q(SELECT * FROM sync_remote_fetch(:c, 't');), '42501', qr/waiting for approval/, 'and again');
+fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_remote_fetch(:c, 't');), '42501', qr/waiting for approval/, 'a page has to be approved, too');
+fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_remote_fetch(:c, 't');), '42501', qr/waiting for approval/, 'and again');
 pending(1);
 
 # On one connection, too, each call is a transfer of its own.
@@ -70,21 +70,21 @@ pending(1);
 $a->safe_psql('postgres', q(SELECT FROM sync_deny_transfer((SELECT uuid FROM sync_transfers), 'not on a Sunday')));
 finished($peer);
 like($peer->{err}, qr/ERROR:  42501: transfer of table "t" was denied.*not on a Sunday/s, 'a denial is told, with its reason');
-fails_with($b, connects($token, '1 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/waiting for approval/, 'who asks then asks anew');
+fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/waiting for approval/, 'who asks then asks anew');
 is(transfers('string_agg(status, $$,$$ ORDER BY inserted_at)', ''), 'denied,pending_approval', 'with a request of its own');
 $a->safe_psql('postgres', q(SELECT FROM sync_deny_transfer((SELECT uuid FROM sync_transfers WHERE status = 'pending_approval'))));
-fails_with($b, connects($token, '1 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/was denied.*No reason/s, 'who has gone is told when it comes back');
+fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/was denied.*No reason/s, 'who has gone is told when it comes back');
 fresh();
-fails_with($b, connects($token, '1 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/waiting for approval/, 'another');
+fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/waiting for approval/, 'another');
 $a->safe_psql('postgres', q(UPDATE sync_transfers SET approval_expires_at = now() - interval '1 second'));
-fails_with($b, connects($token, '1 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/approval for table "t" has expired/, 'expired is not denied');
+fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/approval for table "t" has expired/, 'expired is not denied');
 is(transfers('status'), 'expired', 'and is so in the history');
-fails_with($b, connects($token, '1 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/waiting for approval/, 'after which one asks anew');
+fails_with($b, connects($token, '3 s') . q(SELECT * FROM sync_transfer(:c, 't');), '42501', qr/waiting for approval/, 'after which one asks anew');
 
 # By table; all tables of a call are asked for together.
 fresh();
 ($token, $name) = connection('{"approval_mode": "per_table", "auto_approve_tables": ["free"]}');
-is($b->safe_psql('postgres', connects($token, '1 s') . q(SELECT created FROM sync_transfer(:c, 'free');)), '1', 'a table that needs no approval');
+is($b->safe_psql('postgres', connects($token, '3 s') . q(SELECT created FROM sync_transfer(:c, 'free');)), '1', 'a table that needs no approval');
 $peer = background($b, connects($token, '2 min') . q(SELECT count(*) FROM sync_transfer_all(:c);));
 pending(2);
 $a->safe_psql('postgres', q(SELECT sync_approve_transfer(uuid) FROM sync_transfers WHERE status = 'pending_approval'));

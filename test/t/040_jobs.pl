@@ -10,7 +10,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 my $a = new_sync_node('sender', conf => "sync.max_connections = 10\n");
-my $b = new_sync_node('receiver', conf => "sync.max_jobs = 3\n");
+my $b = new_sync_node('receiver', conf => "sync.max_jobs = 3\nsync.lock_timeout = 5min\n");
 $a->safe_psql('postgres', q(
 CREATE TABLE t (id int PRIMARY KEY, v text);
 INSERT INTO t SELECT i, repeat('x', 100) FROM generate_series(1, 1000) i;
@@ -19,7 +19,7 @@ INSERT INTO u SELECT generate_series(1, 10);
 ));
 my $site = peer_proxy($a);
 add_receiver($b, 'main', $site->{url});
-my $slow = q(tables => '{t}', max_rate => 5000);
+my $slow = q(tables => '{t}', max_rate => 500);
 
 sub sql { return $b->safe_psql($_[1] || 'postgres', $_[0]); }
 sub status { return sql("SELECT status FROM sync_transfers WHERE uuid = '$_[0]'"); }
@@ -52,7 +52,7 @@ COMMIT;
 ));
 finished($held);
 is(sql('SELECT count(*) FROM sync_transfers'), '1', 'what was rolled back is no job');
-is(sql(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync job worker')), '0', 'and has no worker');
+soon_is($b, q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync job worker'), '0', 'and has no worker');
 
 $held = background($b, "BEGIN;\nSELECT sync_transfer_async('main', tables => '{t}', strategy => 'overwrite');\nSELECT pg_sleep(2);\nCOMMIT;\n");
 usleep(1_000_000);
@@ -76,9 +76,11 @@ isnt(sql("SELECT sync_transfer_async('main', tables => '{u}')"), sql("SELECT syn
 # Of a transaction that is open nobody knows what it will have asked for, and nobody waits for that.
 {
 	my $ask = "SELECT sync_transfer_async('main', tables => '{u}', strategy => 'overwrite')";
-	my $open = background($b, "BEGIN;\n$ask;\nSELECT pg_sleep(3), 'open';\nCOMMIT;\n");
-	wait_for(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%''open''%' AND wait_event = 'PgSleep')) eq '1' }, 'a transaction is open');
-	my $second = sql("SET statement_timeout = '2s'; $ask");
+	my $shut = gate($b, 2);
+	my $open = background($b, "BEGIN;\n$ask;\nSELECT pg_advisory_lock_shared(2);\nCOMMIT;\n");
+	at_gate($b, 2, 'a transaction is open');
+	my $second = sql("SET statement_timeout = '1min'; $ask");
+	open_gate($b, 2, $shut);
 	my ($first) = finished($open) =~ /([0-9a-f-]{36})/;
 	isnt($second, $first, 'two transactions that are open have a job each');
 	wait_status($_, 'completed', 'one of two') for ($first, $second);
@@ -103,14 +105,16 @@ $uuid = sql("SELECT sync_transfer_async('main', $slow, strategy => 'overwrite')"
 wait_for(sub { sql("SELECT count(*) FROM sync_progress() WHERE transfer = '$uuid'") eq '1' }, 'the job runs');
 is(sql("SELECT p.pid = t.worker_pid AND t.status = 'in_progress' AND t.worker_start IS NOT NULL AND t.attempts = 1 FROM sync_progress() p JOIN sync_transfers t ON t.uuid = p.transfer"),
 	't', 'its row tells which worker runs it');
-my $listener = background($b, "LISTEN sync_transfer;\nSELECT pg_sleep(3);\nSELECT 1;\n");
-usleep(300_000);
+my $gate = gate($b, 1);
+my $listener = background($b, "LISTEN sync_transfer;\nSELECT pg_advisory_lock_shared(1);\n");
+at_gate($b, 1, 'somebody listens');
 my $began = time;
 sql("SELECT sync_cancel_transfer('$uuid')");
 wait_for(sub { status($uuid) eq 'cancelled' }, 'the job is cancelled');
-cmp_ok(time - $began, '<', 5, 'soon');
+cmp_ok(time - $began, '<', 30, 'soon');
 is(sql("SELECT count(*) FROM t"), '0', 'nothing of it remains');
 is(sql("SELECT completed_at IS NOT NULL, worker_pid IS NULL, error_message FROM sync_transfers WHERE uuid = '$uuid'"), 't|t|cancelled on request', 'and it says so');
+open_gate($b, 1, $gate);
 like(finished($listener), qr/Asynchronous notification "sync_transfer" with payload "$uuid cancelled"/, 'the end is notified');
 fails_with($b, "SELECT sync_cancel_transfer('$uuid')", '55000', qr/ended already/, 'a job that has ended');
 fails_with($b, "SELECT sync_cancel_transfer('00000000-0000-0000-0000-000000000000')", 'P0002', qr/not_found/, 'no job');
@@ -129,6 +133,7 @@ GRANT EXECUTE ON FUNCTION sync_cancel_transfer TO other, worker;
 GRANT EXECUTE ON FUNCTION sync_transfer_async TO worker;));
 $b->append_conf('postgresql.conf', "sync.allowed_peers = '*'\n");
 $b->reload;
+soon_is($b, 'SHOW sync.allowed_peers', '*', 'the setting is read');
 fails_with($b, "SET ROLE worker; SELECT sync_transfer_async('main')", '42501', qr/permission denied for connection "main"/, 'a connection of another role');
 sql(q(UPDATE sync_connections SET run_as = 'worker' WHERE name = 'main'));
 $uuid = sql(q(SET ROLE worker; BEGIN; SELECT sync_transfer_async('main', tables => '{u}', strategy => 'overwrite', batch_size => 7)));
@@ -185,11 +190,16 @@ wait_status($next, 'completed', 'the next one');
 # No two at once over one connection; two over two.
 add_receiver($b, 'second', peer_proxy($a)->{url});
 sql('TRUNCATE t');
+$gate = gate($b, 3);
+my $locker = background($b, "BEGIN;\nLOCK TABLE t IN SHARE MODE;\nSELECT pg_advisory_lock_shared(3);\nCOMMIT;\n");
+at_gate($b, 3, 'the table is locked');
 my @jobs = map { sql("SELECT sync_transfer_async('$_->[0]', tables => '{t}', strategy => 'merge', max_rate => $_->[1])") }
-	(['main', 25000], ['main', 25001], ['second', 25002]);
+	(['main', 1000000], ['main', 1000001], ['second', 1000002]);
 wait_for(sub { status($jobs[0]) eq 'in_progress' && status($jobs[2]) eq 'in_progress' }, 'jobs of two connections run');
 is(status($jobs[0]) . status($jobs[2]), 'in_progressin_progress', 'at the same time');
 is(status($jobs[1]), 'pending', 'the second one of a connection waits');
+open_gate($b, 3, $gate);
+finished($locker);
 wait_status($_, 'completed', 'it ends') foreach @jobs;
 is(sql(qq(SELECT count(*) FROM sync_transfers x JOIN sync_transfers y ON x.connection_uuid = y.connection_uuid AND x.uuid < y.uuid
 	AND x.job IS NOT NULL AND y.job IS NOT NULL AND tstzrange(x.started_at, x.completed_at) && tstzrange(y.started_at, y.completed_at)

@@ -27,7 +27,7 @@ sub status { return sql("SELECT status FROM sync_transfers WHERE uuid = '$_[0]'"
 sub wait_status
 {
 	my ($uuid, $status, $name) = @_;
-	wait_for(sub { status($uuid) eq $status }, "$name: $status", 120);
+	wait_for(sub { status($uuid) eq $status }, "$name: $status");
 	is(status($uuid), $status, $name);
 }
 sub running
@@ -35,7 +35,7 @@ sub running
 	my ($uuid) = @_;
 	return wait_for(sub { sql("SELECT count(*) FROM sync_progress() WHERE transfer = '$uuid'") eq '1' }, 'the job runs');
 }
-my $slow = q(tables => '{t}', max_rate => 5000);
+my $slow = q(tables => '{t}', max_rate => 500);
 
 # No more than sync.max_jobs at once, and more without a restart.
 my $first = sql("SELECT sync_transfer_async('main', $slow)");
@@ -53,17 +53,16 @@ wait_status($first, 'cancelled', 'the first one');
 # A peer that is not there is tried again, three times, after growing pauses; others go on meanwhile.
 $broken->{mode}->('refuse');
 my $failing = sql("SELECT sync_transfer_async('broken', tables => '{u}')");
-wait_for(sub { sql("SELECT attempts FROM sync_transfers WHERE uuid = '$failing'") eq '1' && status($failing) eq 'pending' }, 'a first attempt has failed');
-is(sql("SELECT error_message IS NOT NULL, next_attempt_at > now() + interval '2 s' FROM sync_transfers WHERE uuid = '$failing'"), 't|t', 'it will be tried again');
+soon_is($b, "SELECT attempts > 0, error_message IS NOT NULL, next_attempt_at > started_at + interval '2 s' FROM sync_transfers WHERE uuid = '$failing'", 't|t|t', 'a first attempt has failed, and it will be tried again');
 my $other = sql("SELECT sync_transfer_async('main', tables => '{u}', strategy => 'overwrite')");
 wait_status($other, 'completed', 'a job of another connection');
 wait_status($failing, 'failed', 'after the last attempt');
 is(sql("SELECT attempts, completed_at - started_at > interval '10 s' FROM sync_transfers WHERE uuid = '$failing'"), '3|t', 'there were three');
 $failing = sql("SELECT sync_transfer_async('broken', tables => '{u}', strategy => 'overwrite')");
-wait_for(sub { sql("SELECT attempts FROM sync_transfers WHERE uuid = '$failing'") eq '1' && status($failing) eq 'pending' }, 'a first attempt has failed');
+wait_for(sub { sql("SELECT error_message IS NOT NULL FROM sync_transfers WHERE uuid = '$failing'") eq 't' }, 'a first attempt has failed');
 $broken->{mode}->('pass');
 wait_status($failing, 'completed', 'with the peer back');
-is(sql("SELECT attempts FROM sync_transfers WHERE uuid = '$failing'"), '2', 'at the second attempt');
+like(sql("SELECT attempts FROM sync_transfers WHERE uuid = '$failing'"), qr/^[23]$/, 'at a later attempt');
 
 # A peer that hangs does not hold up others, and can be cancelled.
 $broken->{mode}->('hang');
@@ -122,6 +121,8 @@ foreach my $name ('renamed', 'dropped')
 {
 	wait_for(sub { sql('SELECT attempts > 0 AND status = \'pending\' FROM sync_transfers', $name) eq 't' }, "a job of $name waits");
 }
+# However long that has taken, they have an attempt left.
+sql("UPDATE sync_transfers SET attempts = 1, next_attempt_at = clock_timestamp() + interval '8 s' WHERE status = 'pending'", $_) foreach 'renamed', 'dropped';
 $offset = -s $b->logfile;
 sql('ALTER DATABASE renamed RENAME TO other_name');
 sql('DROP DATABASE dropped');
@@ -136,7 +137,7 @@ cmp_ok(scalar(() = $log =~ /FATAL/g), '<=', 1, 'no crash loop for a dropped data
 my $launcher = sql(q(SELECT pid FROM pg_stat_activity WHERE backend_type = 'sync launcher'));
 sub ticks { my @stat = split ' ', slurp_file("/proc/$launcher/stat"); return $stat[13] + $stat[14]; }
 sub switches { return slurp_file("/proc/$launcher/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m ? $1 : 0; }
-usleep(3_000_000);
+wait_for(sub { my $before = switches(); usleep(5_000_000); return switches() == $before }, 'the launcher is idle');
 my ($ticks, $switches) = (ticks(), switches());
 usleep(20_000_000);
 is(ticks() - $ticks, 0, 'an idle launcher uses no CPU');

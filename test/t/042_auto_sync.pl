@@ -16,6 +16,8 @@ CREATE TABLE t (id int PRIMARY KEY, v text);
 INSERT INTO t VALUES (1, 'a');
 CREATE TABLE u (id int PRIMARY KEY);
 INSERT INTO u VALUES (1);
+CREATE TABLE large (id int PRIMARY KEY, v text);
+INSERT INTO large SELECT i, repeat('x', 100) FROM generate_series(1, 1000) i;
 ));
 my %site = (good => peer_proxy($a), bad => peer_proxy($a));
 add_receiver($b, $_, $site{$_}{url}) foreach 'good', 'bad';
@@ -30,18 +32,18 @@ sub runs
 # As often as the interval says, with the tables and the strategy of the connection. A peer that
 # fails is tried again later, and holds up nobody.
 $site{bad}{mode}->('refuse');
-sql(q(SELECT sync_update_connection('bad', '{"auto_sync_enabled": true, "auto_sync_interval_minutes": 1}')));
-sql(q(SELECT sync_update_connection('good', '{"auto_sync_enabled": true, "auto_sync_interval_minutes": 1, "auto_sync_tables": ["t"], "default_conflict_strategy": "overwrite"}')));
+sql(q(SELECT sync_update_connection('bad', '{"auto_sync_enabled": true, "auto_sync_interval_minutes": 60}')));
+sql(q(SELECT sync_update_connection('good', '{"auto_sync_enabled": true, "auto_sync_interval_minutes": 60, "auto_sync_tables": ["t"], "default_conflict_strategy": "overwrite"}')));
 wait_for(sub { runs('good', 'completed') eq '1' }, 'the first automatic sync');
 is(sql("SELECT v, to_regclass('u') FROM t"), 'a|', 'it has brought its tables');
 is(sql(q(SELECT conflict_strategy, table_name, run_as = current_user FROM sync_transfer_list WHERE connection = 'good')), 'overwrite|t|t', 'by the strategy, as the role of the connection');
-is(sql(q(SELECT auto_sync_due_at > now() + interval '30 s' FROM sync_connections WHERE name = 'good')), 't', 'the next one comes after the interval');
+is(sql(q(SELECT auto_sync_due_at > now() + interval '30 min' FROM sync_connections WHERE name = 'good')), 't', 'the next one comes after the interval');
 $a->safe_psql('postgres', q(UPDATE t SET v = 'b'));
 sql(q(UPDATE sync_connections SET auto_sync_due_at = now() WHERE name = 'good'; SELECT sync_update_connection('good', '{}')));
 wait_for(sub { runs('good', 'completed') eq '2' }, 'the second one');
 is(sql('SELECT v FROM t'), 'b', 'it has overwritten');
 wait_for(sub { runs('bad', 'failed') eq '1' }, 'the other one has failed');
-is(sql(q(SELECT auto_sync_failures, auto_sync_due_at > now() + interval '30 s' FROM sync_connections WHERE name = 'bad')), '1|t', 'it will be tried again');
+soon_is($b, q(SELECT auto_sync_failures, auto_sync_due_at BETWEEN now() - interval '1 min' AND now() + interval '1 min' FROM sync_connections WHERE name = 'bad'), '1|t', 'it will be tried again soon');
 $site{bad}{mode}->('pass');
 sql(q(UPDATE sync_connections SET auto_sync_due_at = now() WHERE name = 'bad'; SELECT sync_update_connection('bad', '{}')));
 wait_for(sub { runs('bad', 'completed') eq '1' }, 'with the peer back');
@@ -49,7 +51,7 @@ is(sql('SELECT id FROM u'), '1', 'without a list all tables are brought');
 wait_for(sub { sql(q(SELECT auto_sync_failures FROM sync_connections WHERE name = 'bad')) eq '0' }, 'the failures are forgotten');
 
 # One that has not ended makes no second one, and runs beside no other job of the connection.
-my $slow = sql(q(SELECT sync_transfer_async('good', tables => '{t}', max_rate => 10)));
+my $slow = sql(q(SELECT sync_transfer_async('good', tables => '{large}', mode => 'full', max_rate => 500)));
 wait_for(sub { sql("SELECT status FROM sync_transfers WHERE uuid = '$slow'") eq 'in_progress' }, 'a job runs');
 sql(q(UPDATE sync_connections SET auto_sync_due_at = now() WHERE name = 'good'; SELECT sync_update_connection('good', '{}')));
 wait_for(sub { runs('good', 'pending') eq '1' }, 'the automatic one waits');

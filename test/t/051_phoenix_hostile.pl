@@ -33,7 +33,8 @@ ALTER TABLE broken ENABLE ROW LEVEL SECURITY;
 CREATE POLICY late ON broken USING (1 / (1900 - id) < 5);
 SQL
 
-sub peer_pid { return $node->safe_psql('postgres', 'SELECT pid FROM sync_peers()'); }
+# Of the only one.
+sub peer_pid { my $pid; wait_for(sub { ($pid = $node->safe_psql('postgres', 'SELECT pid FROM sync_peers()')) =~ /\A\d+\z/ }, 'one peer is there'); return $pid; }
 sub peer_is_gone { my ($name) = @_; return wait_for(sub { $node->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' }, $name); }
 sub frame { return PhoenixSocket::frame(@_); }
 

@@ -82,7 +82,7 @@ refused('A' x 43, 'Invalid token', '3: row 4');
 	$ws->send_json(undef, '2', 'x', 'request:count', { table => 'users', ref => '2' });
 	is_deeply($ws->receive, [ undef, undef, "transfer:conn:$uuid", 'response:count', { count => 10, ref => '2' } ], 'answers go out under it');
 	is($node->safe_psql('postgres', "SELECT status FROM sync_get_session('$code')"), 'pending', '3: the token wins, and the code is not spent');
-	is($node->safe_psql('postgres', 'SELECT session, role, database FROM sync_peers()'), "$uuid|sharer|postgres", 'the peer is shown');
+	is($node->safe_psql('postgres', "SELECT session, role, database FROM sync_peers() WHERE session = '$uuid'"), "$uuid|sharer|postgres", 'the peer is shown');
 	is($ws->close, 1000, 'closed');
 }
 {
@@ -152,7 +152,7 @@ refused('A' x 43, 'Invalid token', '3: row 4');
 	is(($ws->ask('request:records', table => 'users', limit => 3, offset => 5))[1]{error}, 'Record limit reached', 'which is not to be had');
 	is($ws->close, 1000, 'closed');
 	wait_for(sub { column($name, 'records_downloaded') eq '5' }, 'what was sent is counted');
-	is($node->safe_psql('postgres', "SELECT string_agg(records_transferred || ' ' || t.status, ',' ORDER BY t.inserted_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = '$name'"),
+	is($node->safe_psql('postgres', "SELECT string_agg(records_transferred || ' ' || t.status, ',' ORDER BY t.started_at) FROM sync_transfers t JOIN sync_connections c ON c.uuid = t.connection_uuid WHERE name = '$name'"),
 		'3 completed,2 completed', 'and in the history');
 }
 {

@@ -90,7 +90,7 @@ my %play = (
 	removed => play(after_page => { 2 => { remove => 5 } }),
 	slow => play(delay => { 'request:count' => 32 }),
 	mirrored => play(), pushed => play(), diffed => play(), created => play(), interrupted => play(instead => { 'request:records' => undef }),
-	left => play(idle => 1), left_in_block => play(idle => 1), other_schema => play(), fetched => play(), paced => play());
+	left => play(idle => 3), left_in_block => play(idle => 3), other_schema => play(), fetched => play(), paced => play());
 
 my $site = start_sender({ tables => \%tables, codes => \%codes });
 
@@ -121,6 +121,7 @@ my $log = sender_log($site);
 like($log, qr{\AGET /phoenix_kit/sync/websocket\?code=PKTEST\S+&vsn=2\.0\.0\nphx_join \{"accept_encoding": \["pgtext"\], "receiver_info": \{"project_title": "PostgreSQL database postgres", "user_name": "\w+"\}\}\nrequest:capabilities \{"ref": "1"\}\n}, 'the URL, the join, capabilities first');
 my @pages = $log =~ /^request:records .*"limit": (\d+), "offset": (\d+)/mg;
 is("@pages", '100 0 1000 100 1000 1100 1000 2100', 'pages of at most 1000, by the rows that have come');
+wait_for(sub { $log .= sender_log($site); $log =~ /^closed/m }, 'the connection has ended');
 like($log, qr/^closed 1000$/m, 'it ends with a normal close');
 is($node->safe_psql('postgres', 'SELECT digest()'), '2500 3126250 2500');
 
@@ -199,7 +200,7 @@ refuses('failed_reply', 'XX000', qr/unmatched topic/);
 refuses('closed', '08006', qr/close code 1000.*HINT:.*new code/s);
 refuses('phx_close', '08006', qr/ended the channel.*said goodbye.*HINT:.*new code/s);
 refuses('phx_error', '08006', qr/ended the channel.*failed there/s);
-refuses('silent', '57014', qr/timeout.*HINT:.*longer "timeout"/s, more => ", timeout => '1 s'");
+refuses('silent', '57014', qr/timeout.*HINT:.*longer "timeout"/s, more => ", timeout => '3 s'");
 refuses('never', '57014', qr/timeout.*silent for 1500 ms/s, more => ", timeout => '1.5 s'", sql => 'SELECT 1');
 refuses('mismatch', '28000', qr/does not let us join.*code_mismatch/s, sql => 'SELECT 1');
 refuses('disabled', '55000', qr/disabled at the peer.*remote: Module disabled/s, sql => 'SELECT 1');
@@ -249,13 +250,13 @@ sub left
 	return ($out, [ map { s/\nLOCATION.*//sr } split /(?=psql:)/, $err ]);
 }
 my $count = "SELECT sync_remote_get_count(:c, 'items')";
-($out, my $errors) = left('left', "SELECT pg_sleep(3) \\g /dev/null\nSELECT sync_connected(:c);\n$count;\nSELECT sync_connected(:c);\n$count;\nSELECT count(*) FROM sync_clients()");
+($out, my $errors) = left('left', "SELECT pg_sleep(6) \\g /dev/null\nSELECT sync_connected(:c);\n$count;\nSELECT sync_connected(:c);\n$count;\nSELECT count(*) FROM sync_clients()");
 is($out, "2500\nf\nf\n1", 'left: it is seen to be closed');
 is(scalar(@$errors), 2, 'left: each call fails');
 like($errors->[0], qr/ERROR:  08006: connection lost: the peer has closed it\nDETAIL:  WebSocket close code 1002.*\nHINT:  A PhoenixKit site closes a connection that was not used for a minute\. Connect with a new code/, 'left: the first one tells why');
 like($errors->[1], qr/ERROR:  08006: not connected to the peer\nHINT:  Connect with sync_connect\(\) and a new code/, 'left: the next one what to do');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM sync_clients()'), '0', 'left: nothing is left');
-($out, $errors) = left('left_in_block', "BEGIN;\nSELECT pg_sleep(3) \\g /dev/null\nSAVEPOINT s;\n" . transfer() . ";\nROLLBACK TO s;\nSELECT sync_connected(:c);\nCOMMIT");
+($out, $errors) = left('left_in_block', "BEGIN;\nSELECT pg_sleep(6) \\g /dev/null\nSAVEPOINT s;\n" . transfer() . ";\nROLLBACK TO s;\nSELECT sync_connected(:c);\nCOMMIT");
 is($out, "2500\nf", 'left: a transaction goes on without it');
 like($errors->[0], qr/08006.*not used for a minute/s, 'left: a transfer tells why');
 
