@@ -119,6 +119,9 @@ void ServedDatabase::PassGate(const FindSession& find) {
   if (!session::ReadModuleState().enabled) throw NotAdmitted("module disabled in that database");
   SetSetting("lock_timeout", std::to_string(pg::settings::lock_timeout_ms));
   session_ = find();
+  // What is disabled from here on ends this peer. Before, it may have been while a lock was waited
+  // for.
+  if (!session::ReadModuleState().enabled) throw NotAdmitted("module disabled in that database");
   CheckRole();
   role_settings_.Apply(session_.role);
   role_name_ = pg::RoleName(session_.role);

@@ -47,8 +47,7 @@ fails_with($b, connects($a->safe_psql('postgres', "SELECT auth_token_hash FROM s
 # Its session is seen where it is used, and has no code.
 {
 	my $peer = background($b, connects($token) . "SELECT sync_remote_get_count(:c, 't');\nSELECT pg_sleep(60);\n");
-	wait_for(sub { $a->safe_psql('postgres', 'SELECT state FROM sync_peers()') eq 'idle' }, 'a peer is there');
-	is($a->safe_psql('postgres', 'SELECT session, role, database FROM sync_peers()'), column($name, 'uuid') . '|sharer|postgres', 'the peer is shown');
+	soon_is($a, 'SELECT session, role, database, state FROM sync_peers()', column($name, 'uuid') . '|sharer|postgres|idle', 'the peer is shown');
 	is($a->safe_psql('postgres', 'SELECT count(*) FROM sync_sessions()'), '0', 'and is no session of a code');
 	is($a->safe_psql('postgres', 'SELECT active_sessions FROM sync_get_config()'), '0', 'nor counted as one');
 	fails_with($a, "SELECT sync_delete_session('')", 'P0002', qr/not_found/, 'which the empty code does not name');
@@ -149,6 +148,23 @@ ok(!log_contains($a, qr/sesame|\Q$token\E|\Q$locked\E/i), 'no secret is in the l
 		is(scalar @in, 1, "round $round: one of four has the only download");
 		is(scalar(grep { $_->{err} =~ /53400: download limit reached/ } @pullers), 3, 'the others are told so');
 	}
+}
+
+# A module that is disabled while a peer waits at the gate lets it in no more.
+{
+	my ($t, $n) = connection();
+	my $gate = gate($a, 1);
+	my $holder = background($a, "BEGIN;\nSELECT FROM sync_connections WHERE name = '$n' FOR UPDATE;\nSELECT pg_advisory_lock_shared(1);\nCOMMIT;\n");
+	at_gate($a, 1, 'its row is locked');
+	my $peer = background($b, connects($t) . q(SELECT 'count', sync_remote_get_count(:c, 't');));
+	wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync worker' AND wait_event_type = 'Lock')) eq '1' }, 'a peer waits for it');
+	$a->safe_psql('postgres', 'SELECT sync_disable()');
+	open_gate($a, 1, $gate);
+	finished($_) foreach $holder, $peer;
+	is($peer->{out}, '', 'disabled while a peer comes: it reads nothing');
+	like($peer->{err}, qr/ERROR:  28P01: invalid token/, 'it is refused');
+	is(column($n, 'downloads_used'), '0', 'and has taken no download');
+	$a->safe_psql('postgres', 'SELECT sync_enable()');
 }
 
 # ---- stored connections --------------------------------------------------------------------------
