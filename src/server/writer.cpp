@@ -133,7 +133,8 @@ std::vector<WriterSchedule::Running> WriterSchedule::TakeEnded() {
 void WriterSchedule::NoteEnded(const Running& writer,
                                const std::vector<session::WaitingEntries>& waiting) {
   const bool idle = std::any_of(waiting.begin(), waiting.end(), [&](const auto& entries) {
-    return entries.database == writer.database && entries.oldest == writer.oldest;
+    return entries.database == writer.database && entries.oldest == writer.oldest &&
+           entries.postponed == writer.postponed;
   });
   if (!idle) {
     failing_.erase(writer.database);
@@ -144,13 +145,14 @@ void WriterSchedule::NoteEnded(const Running& writer,
       Clock::now() + core::BackoffAfter(++failing.failures, kFirstBackoff, kLongestBackoff);
 }
 
-void WriterSchedule::Start(Oid database, uint64 oldest) {
+void WriterSchedule::Start(const session::WaitingEntries& entries) {
   BackgroundWorkerHandle* handle = nullptr;
+  const Oid database = entries.database;
   const bool started = pg::Call([&] {
     return start_worker("sync writer", "pgsync_writer_main", ObjectIdGetDatum(database), &handle);
   });
   if (started) {
-    running_.push_back({database, handle, oldest});
+    running_.push_back({database, handle, entries.oldest, entries.postponed});
   } else {
     next_ = std::min(next_, Clock::now() + kStartRetry);
   }
@@ -190,7 +192,7 @@ void WriterSchedule::Run() {
       session::DropEntries(entries.database);
       failing_.erase(entries.database);
     } else if (running_.size() < kMaxWriters) {
-      Start(entries.database, entries.oldest);
+      Start(entries);
     }
   }
 }

@@ -26,6 +26,7 @@ class WriterSchedule {
     Oid database;
     BackgroundWorkerHandle* handle;
     uint64 oldest;  // entry that it was to begin with
+    int postponed;  // how often that had been put off
   };
   struct Failing {
     int failures = 0;
@@ -34,7 +35,7 @@ class WriterSchedule {
 
   std::vector<Running> TakeEnded();
   void NoteEnded(const Running& writer, const std::vector<session::WaitingEntries>& waiting);
-  void Start(Oid database, uint64 oldest);
+  void Start(const session::WaitingEntries& entries);
 
   std::vector<Running> running_;
   std::map<Oid, Failing> failing_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "session/queue_slots.h"
+#include "session/work_schedule.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -51,9 +52,12 @@ void settle(const TakenEntry& done) {
 
 void at_writer_transaction_end(XactEvent event, void*) {
   if (taken_count == 0 || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)) return;
+  bool abandoned = false;
   LWLockAcquire(queue_lock(), LW_EXCLUSIVE);
   for (int i = 0; i < taken_count; i++) {
     if (event == XACT_EVENT_COMMIT) {
+      const QueueSlot& slot = queue_slots[taken[i].slot];
+      if (slot.entry.kind == EntryKind::kApproval && slot.waiting == nullptr) abandoned = true;
       settle(taken[i]);
       continue;
     }
@@ -63,6 +67,8 @@ void at_writer_transaction_end(XactEvent event, void*) {
   }
   taken_count = 0;
   LWLockRelease(queue_lock());
+  // Who has asked for it is gone, and has been looked after before it was there.
+  if (abandoned) advance_due(MyDatabaseId, GetCurrentTimestamp());
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ std::vector<WaitingEntries> ListWaitingEntries() {
   struct Found {
     Oid database;
     uint64 oldest;
+    int postponed;
     TimestampTz due_at;
   };
   Found found[kMaxListed];
@@ -67,12 +68,13 @@ std::vector<WaitingEntries> ListWaitingEntries() {
       const bool due = is_due(slot, now);
       const TimestampTz due_at = due ? now : slot.not_before;
       if (at == count) {
-        found[count++] = {slot.database, 0, due_at};
+        found[count++] = {slot.database, 0, 0, due_at};
       }
       Found& entry = found[at];
       entry.due_at = std::min(entry.due_at, due_at);
       if (due && (entry.oldest == 0 || slot.number < entry.oldest)) {
         entry.oldest = slot.number;
+        entry.postponed = slot.postponed;
       }
     }
     LWLockRelease(queue_lock());
@@ -80,7 +82,8 @@ std::vector<WaitingEntries> ListWaitingEntries() {
   std::vector<WaitingEntries> waiting;
   for (int i = 0; i < count; i++) {
     const int64 wait = std::max<int64>(0, (found[i].due_at - now + 999) / 1000);
-    waiting.push_back({found[i].database, found[i].oldest, std::chrono::milliseconds(wait)});
+    waiting.push_back(
+        {found[i].database, found[i].oldest, found[i].postponed, std::chrono::milliseconds(wait)});
   }
   return waiting;
 }

@@ -77,6 +77,7 @@ bool IsQueued(const std::string& transfer);
 struct WaitingEntries {
   Oid database = InvalidOid;
   uint64 oldest = 0;                    ///< number of the first one that may be taken now; 0: none
+  int postponed = 0;                    ///< how often that was put off
   std::chrono::milliseconds due_in{0};  ///< until one may be taken
 };
 /// The databases for which something is queued.

@@ -26,6 +26,7 @@ sub state_of { return sql("SELECT status, error_message, completed_at IS NOT NUL
 # A peer whose request was approved, and which has come for it; with the uuid of the transfer.
 sub taken
 {
+	wait_for(sub { sql('SELECT count(*) FROM sync_peers()') eq '0' }, 'no other peer is left');
 	my $peer = NativeClient->connected($node, token => $token);
 	is(($peer->ask('POST', 'open', $open))[0], 403, 'the table has to be approved');
 	my $transfer = sql(q(SELECT uuid FROM sync_transfers WHERE status = 'pending_approval'));
@@ -94,6 +95,26 @@ sql('SELECT pg_terminate_backend(pid) FROM sync_peers()');
 wait_for(sub { state_of($transfer) eq 'failed|the server ended the connection|t|t' }, 'a worker that is terminated');
 is(state_of($transfer), 'failed|the server ended the connection|t|t', 'has left word');
 $peer->hang_up;
+
+# Its worker is ended before it knows that it has taken what was approved.
+{
+	wait_for(sub { sql('SELECT count(*) FROM sync_peers()') eq '0' }, 'no other peer is left');
+	sql(q(CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(4); RETURN NEW; END $$;
+		CREATE TRIGGER slow BEFORE UPDATE ON sync_transfers FOR EACH ROW WHEN (OLD.status = 'approved') EXECUTE FUNCTION slow()));
+	sql('DELETE FROM sync_notices');
+	looked();    # nothing else is due that anybody would look after
+	my $hasty = NativeClient->connected($node, token => $token);
+	is(($hasty->ask('POST', 'open', $open))[0], 403, 'the table has to be approved');
+	my $transfer = sql(q(SELECT uuid FROM sync_transfers WHERE status = 'pending_approval'));
+	sql("SELECT FROM sync_approve_transfer('$transfer')");
+	print { $hasty->{handle} } join("\r\n", 'POST /sync/v1/open HTTP/1.1', 'Host: x', "Authorization: Bearer $hasty->{ticket}", 'Content-Length: ' . length $open, '', $open);
+	wait_for(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync writer' AND wait_event = 'PgSleep')) eq '1' }, 'it is being written');
+	sql('SELECT pg_terminate_backend(pid) FROM sync_peers()');
+	wait_for(sub { state_of($transfer) =~ /^failed/ }, 'somebody looks after it');
+	is(state_of($transfer), 'failed|the server ended before the transfer|t|t', 'taken by nobody');
+	$hasty->hang_up;
+	sql('DROP TRIGGER slow ON sync_transfers');
+}
 
 # The server crashes, or is stopped at once.
 ($peer, $transfer) = taken();
