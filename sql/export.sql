@@ -11,6 +11,7 @@ SELECT count(*) FROM sync_export('pages', 0);
 SELECT n, sync_export('pages', n)->>'v' AS v FROM generate_series(0, 3) n;
 SELECT sync_export('pages', 1)->>'v' AS one, sync_export('pages', 3, 4)->>'v' AS three;
 SELECT sync_export('pages')->>'v' AS v LIMIT 2;
+SELECT n, v FROM generate_series(1, 2) n, LATERAL (SELECT sync_export('pages', 3, n)->>'v' AS v LIMIT 2) q;
 BEGIN;
 DECLARE page CURSOR FOR SELECT sync_export('pages')->>'v' AS v;
 FETCH 2 FROM page;
