@@ -124,6 +124,63 @@ void NewRelation::AddUnvalidatedCheck(const core::PartInfo& part) {
   RunAlterTable(name_, commands, false);
 }
 
+bool NewRelation::AddIndexConstraint(const core::PartInfo& part, std::set<std::string>* names,
+                                     CreateStmt* create) {
+  RequireName(part.name, "a constraint");
+  const Part found = Find(part, true);
+  const std::string quoted = QuoteIdentifier(part.name);
+  if (found.definition == nullptr) {
+    left_out_->Add(name_, Cat("constraint ", quoted), "its parent table has none of that name");
+    return false;
+  }
+  const bool key = IsPrimaryKey(*found.definition);
+  if (!names->insert(part.name).second) {
+    throw Error(core::SqlState("42710"), Cat("constraint \"", part.name, "\" is defined twice"));
+  }
+  const std::string here = NameHere(part.name);
+  const ExpressionScope scope = Scope();
+  Constraint* constraint = nullptr;
+  std::string why;
+  if (!Accepted(&why, [&]() -> const char* {
+        const char* refusal = accept_constraint(found.definition->c_str(), here.c_str(),
+                                                ExpressionUse::kCheck, scope, &constraint);
+        if (refusal != nullptr) return refusal;
+        return constraint->contype == CONSTR_PRIMARY || constraint->contype == CONSTR_UNIQUE ||
+                       constraint->contype == CONSTR_EXCLUSION
+                   ? nullptr
+                   : "it belongs elsewhere";
+      })) {
+    if (key) Refuse("primary key", why);
+    left_out_->Add(name_, Cat("constraint ", quoted), why);
+    return false;
+  }
+  List* options = Options(part.options, true, Cat("index ", quoted));
+  pg::Call([&] {
+    constraint->options = options;
+    create->tableElts = lappend(create->tableElts, constraint);
+  });
+  index_names_[part.name] = here;
+  if (part.replica_identity) replica_identity_ = here;
+  if (part.clustered) clustered_ = here;
+  return key;
+}
+
+void NewRelation::AddPrimaryKey(const std::vector<std::string>& names, CreateStmt* create) {
+  for (const std::string& name : names) {
+    const bool known = std::any_of(columns_.begin(), columns_.end(),
+                                   [&](const core::ColumnInfo& c) { return c.name == name; });
+    if (known) continue;
+    throw Error(sqlstate::kInvalidParameter,
+                Cat("the primary key has no column \"", core::Excerpt(name, 100), "\""));
+  }
+  pg::Call([&] {
+    Constraint* constraint = make_column_constraint(CONSTR_PRIMARY, nullptr, '\0');
+    for (const std::string& name : names)
+      constraint->keys = lappend(constraint->keys, makeString(pstrdup(name.c_str())));
+    create->tableElts = lappend(create->tableElts, constraint);
+  });
+}
+
 void NewRelation::AddConstraints(CreateStmt* create, const std::vector<std::string>& primary_key) {
   // A partition must have the checks of its parents when it is attached.
   for (const NewRelation* above = parent_; above != nullptr; above = above->parent_) {
@@ -133,64 +190,15 @@ void NewRelation::AddConstraints(CreateStmt* create, const std::vector<std::stri
   }
   bool has_key = false;
   std::set<std::string> names;
-  const ExpressionScope scope = Scope();
   for (const core::PartInfo& part : definition_.constraints) {
     pg::CheckInterrupts();
     if (IsCheck(part)) {
       AddCheck(part, true, create);
-      continue;
+    } else {
+      has_key |= AddIndexConstraint(part, &names, create);
     }
-    RequireName(part.name, "a constraint");
-    const Part found = Find(part, true);
-    const std::string quoted = QuoteIdentifier(part.name);
-    if (found.definition == nullptr) {
-      left_out_->Add(name_, Cat("constraint ", quoted), "its parent table has none of that name");
-      continue;
-    }
-    const bool key = IsPrimaryKey(*found.definition);
-    if (!names.insert(part.name).second) {
-      throw Error(core::SqlState("42710"), Cat("constraint \"", part.name, "\" is defined twice"));
-    }
-    const std::string here = NameHere(part.name);
-    Constraint* constraint = nullptr;
-    std::string why;
-    if (!Accepted(&why, [&]() -> const char* {
-          const char* refusal = accept_constraint(found.definition->c_str(), here.c_str(),
-                                                  ExpressionUse::kCheck, scope, &constraint);
-          if (refusal != nullptr) return refusal;
-          return constraint->contype == CONSTR_PRIMARY || constraint->contype == CONSTR_UNIQUE ||
-                         constraint->contype == CONSTR_EXCLUSION
-                     ? nullptr
-                     : "it belongs elsewhere";
-        })) {
-      if (key) Refuse("primary key", why);
-      left_out_->Add(name_, Cat("constraint ", quoted), why);
-      continue;
-    }
-    has_key = has_key || key;
-    List* options = Options(part.options, true, Cat("index ", quoted));
-    pg::Call([&] {
-      constraint->options = options;
-      create->tableElts = lappend(create->tableElts, constraint);
-    });
-    index_names_[part.name] = here;
-    if (part.replica_identity) replica_identity_ = here;
-    if (part.clustered) clustered_ = here;
   }
-  if (has_key || primary_key.empty()) return;
-  for (const std::string& column : primary_key) {
-    const bool known = std::any_of(columns_.begin(), columns_.end(),
-                                   [&](const core::ColumnInfo& c) { return c.name == column; });
-    if (known) continue;
-    throw Error(sqlstate::kInvalidParameter,
-                Cat("the primary key has no column \"", core::Excerpt(column, 100), "\""));
-  }
-  pg::Call([&] {
-    Constraint* constraint = make_column_constraint(CONSTR_PRIMARY, nullptr, '\0');
-    for (const std::string& column : primary_key)
-      constraint->keys = lappend(constraint->keys, makeString(pstrdup(column.c_str())));
-    create->tableElts = lappend(create->tableElts, constraint);
-  });
+  if (!has_key && !primary_key.empty()) AddPrimaryKey(primary_key, create);
 }
 
 void NewRelation::AddPartitionKey(CreateStmt* create) {

@@ -76,6 +76,12 @@ class NewRelation {
   void AddIdentity(size_t i, ColumnDef* column);
   void AddSerial(const core::ColumnInfo& column, Oid type);
   void AddConstraints(CreateStmt* create, const std::vector<std::string>& primary_key);
+  /// A constraint that an index enforces; `names`: those of the others. Returns whether it is the
+  /// primary key.
+  bool AddIndexConstraint(const core::PartInfo& part, std::set<std::string>* names,
+                          CreateStmt* create);
+  /// Of a peer that tells of no constraints, by the names of its columns.
+  void AddPrimaryKey(const std::vector<std::string>& names, CreateStmt* create);
   /// A check of this relation, or of one above it, for CREATE TABLE.
   void AddCheck(const core::PartInfo& part, bool own, CreateStmt* create);
   void AddUnvalidatedCheck(const core::PartInfo& part);
