@@ -164,7 +164,18 @@ core::JsonDocument NativePeer::Exchange(const std::string& method, const std::st
 
 // Asks what is there, which spends nothing.
 void NativePeer::CheckIsSync() {
-  const net::HttpResponse response = Send("GET", "", "", "application/json");
+  const net::HttpResponse response = [&] {
+    try {
+      return Send("GET", "", "", "application/json");
+    } catch (const core::TimeoutError&) {
+      throw;
+    } catch (const Error& error) {
+      // As PostgreSQL does where it is spoken to in HTTP.
+      if (error.state() != sqlstate::kConnectionLost) throw;
+      throw Error(error).WithHint(
+          "The port in the URL has to be that of sync (sync.port), not that of PostgreSQL.");
+    }
+  }();
   const std::string body = http_->ReadBody(kSmallReply);
   if (response.status == 503 || response.status == 403) {
     // Busy, or not without TLS: said by a sync server, if it is in its words.

@@ -91,6 +91,9 @@ foreach my $cut ('', 'HTTP/1.1 200 OK', "HTTP/1.1 200 OK\r\nContent-Length: 100\
 		close $c;
 	});
 	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", '08006', qr/connection lost/, 'reset');
+	# PostgreSQL itself: the wrong port of the right machine.
+	$port = fake_peer(sub { my ($c) = @_; read_head($c); close $c; });
+	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", '08006', qr/HINT:  The port in the URL.*sync\.port/, 'the port of something that hangs up');
 }
 # It hangs: the caller's time-out, and a cancel at once.
 {
