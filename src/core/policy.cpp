@@ -42,6 +42,16 @@ bool ActiveButForLimits(const Policy& policy, int64_t now) {
          (policy.status == ConnectionStatus::kExpired && LimitReached(policy, now));
 }
 
+Error NotActive(ConnectionStatus status) {
+  Error error(sqlstate::kInsufficientPrivilege, "connection not active");
+  error = std::move(error).WithDetail(Cat("Its status is \"", ConnectionStatusName(status), "\"."));
+  if (status == ConnectionStatus::kRevoked) return error;
+  const char* const function = status == ConnectionStatus::kPending ? "sync_approve_connection"
+                                                                    : "sync_reactivate_connection";
+  return std::move(error).WithHint(Cat(
+      "An administrator of the site that has the tables can change that with ", function, "()."));
+}
+
 }  // namespace
 
 std::optional<ApprovalMode> ParseApprovalMode(const std::string& word) {
@@ -164,8 +174,7 @@ Error RefusalError(Refusal refusal, const Policy& policy, const std::string& tab
     case Refusal::kNone:
       break;
     case Refusal::kNotActive:
-      return Error(sqlstate::kInsufficientPrivilege, "connection not active")
-          .WithDetail(Cat("Its status is \"", ConnectionStatusName(policy.status), "\"."));
+      return NotActive(policy.status);
     case Refusal::kExpired:
       return Error(sqlstate::kInsufficientPrivilege, "connection expired");
     case Refusal::kDownloadLimit:

@@ -60,7 +60,8 @@ my %meanwhile = (
 	'expiry' => [ 'expires_at = now()', '42501', qr/connection expired/ ],
 	'addresses' => [ q(ip_whitelist = '{192.0.2.0/24}'), '42501', qr/IP address not allowed/ ],
 	'hours' => [ q(allowed_hours_start = (extract(hour FROM now() AT TIME ZONE 'UTC')::int + 2) % 24, allowed_hours_end = (extract(hour FROM now() AT TIME ZONE 'UTC')::int + 22) % 24), '42501', qr/outside allowed hours/ ],
-	'suspension, not told to anybody' => [ q(status = 'suspended'), '42501', qr/connection not active/ ],
+	'suspension, not told to anybody' => [ q(status = 'suspended'), '42501', qr/connection not active.*HINT:.*sync_reactivate_connection/s ],
+	'a connection that nobody has approved' => [ q(status = 'pending'), '42501', qr/connection not active.*HINT:.*sync_approve_connection/s ],
 	'records' => [ 'max_records_total = 1, records_downloaded = 1', '53400', qr/record limit reached/ ],
 );
 foreach my $what (sort keys %meanwhile)
