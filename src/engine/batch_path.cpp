@@ -12,7 +12,7 @@ BatchPath::BatchPath(const LoadRequest& request, StoringSink& sink, RowErrors& e
   StoringSink* next = &sink;
   if (!request.unsettled.empty()) {
     next = &late_translator_.emplace(target, columns_, KeyTranslator::Rows::kWithCarried,
-                                     request.unsettled, *next, untranslatable);
+                                     request.unsettled, *next, request.batch_rows, untranslatable);
   }
   if (request.matching != nullptr) {
     next = &matcher_.emplace(target, columns_, *request.matching, *next, counts);
@@ -21,13 +21,14 @@ BatchPath::BatchPath(const LoadRequest& request, StoringSink& sink, RowErrors& e
       own.push_back(reference.known);
     if (!own.empty()) {
       next = &own_translator_.emplace(target, columns_, KeyTranslator::Rows::kWithCarried,
-                                      std::move(own), *next, untranslatable);
+                                      std::move(own), *next, request.batch_rows, untranslatable);
     }
   }
   translated_ = next;
   if (!request.translations.empty() || !request.carried.empty()) {
     next = &translator_.emplace(
         target, columns_, KeyTranslator::Rows::kAsTheyCame, request.translations, *next,
+        request.batch_rows,
         KeyTranslator::Refusal{errors, kept != nullptr ? &kept->untranslated() : nullptr, !dry});
   }
   first_ = next;

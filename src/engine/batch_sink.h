@@ -13,9 +13,12 @@ class BatchSink {
   /// Adds a row; `position` grows from row to row and is 1 or more. Copies the values. For leaves.
   virtual void put_row(int64 position, Datum* values, bool* nulls) = 0;
   virtual int64 pending() const = 0;
-  /// Does what is to be done with what was put and empties the batch. Raises what ends the call.
+  /// Does what is to be done with what was put and empties the batch, unless it is better done with
+  /// more rows. Raises what ends the call.
   virtual void Apply() = 0;
-  /// After the last Apply(): deals with rows that were put aside.
+  /// After the last Apply(): does it with what is left.
+  virtual void Finish() { Apply(); }
+  /// After Finish(): deals with rows that were put aside.
   virtual void Settle() {}
   /// How many there are.
   virtual int64 postponed() const { return 0; }

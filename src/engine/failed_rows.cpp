@@ -1,6 +1,7 @@
 #include "engine/failed_rows.h"
 
 #include "engine/batch_path.h"
+#include "engine/row_matcher.h"
 #include "engine/stream_load.h"
 
 namespace pgsync::engine {
@@ -13,11 +14,14 @@ constexpr int kKeptMemory = 1024;
 // Hands rows to a sink, in batches as when they came.
 void Feed(RowStore& rows, const LoadRequest& request, StoringSink& sink) {
   rows.GoToEnd();
-  while (rows.CopyBackwards(sink.incoming(), request.batch_rows, kBatchBytes)) {
-    const int64 count = sink.pending();
+  RowStore batch(RowStore::Like{sink.incoming()});
+  while (rows.CopyBackwards(batch, request.batch_rows, kBatchBytes)) {
+    const int64 count = batch.rows();
+    sink.incoming().Take(batch);
     sink.Apply();
     if (request.progress) request.progress(count, 0);
   }
+  sink.Finish();
 }
 
 }  // namespace
@@ -38,6 +42,11 @@ void FailedRows::TryAgain(const LoadRequest& request, ApplyCounts& counts) {
   const std::unique_ptr<RowStore> unwritten = std::move(unwritten_);
   const std::unique_ptr<RowStore> untranslated = std::move(untranslated_);
   Empty();
+  if (request.matching != nullptr) {
+    // What is translated is noted again when a row is tried again.
+    for (KeyMap* map : request.matching->maps)
+      map->ExpectRepeats();
+  }
   BatchApplier applier(target_, columns_.columns, ApplyOptionsOf(request), errors_, counts);
   BatchPath path(request, applier, errors_, counts);
   Feed(*untranslated, request, path.first());

@@ -33,6 +33,8 @@ class KeyMap {
   bool complete() const { return contents_.complete; }
   const std::string& name() const { return name_; }
   RowStore& rows() { return rows_; }
+  /// Rows that have arrived may come again.
+  void ExpectRepeats() { contents_.may_repeat = true; }
   /// Adds what is to be added of rows "s", with their number "n", that are visible in the open SPI
   /// connection. `source`: behind FROM, up to and with a condition. `came`, `here`: their values as
   /// they are at the peer, and here.

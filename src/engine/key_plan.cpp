@@ -130,9 +130,21 @@ class KeyPlanner {
     if (new_keys) RequireOneReference(job, from, referenced);
     const bool late = job.late_rows && ContainsAll(job.late_rows->columns(), from);
     if (late) job.late_translations.push_back(translation);
-    if (late && new_keys) return;
+    // Skip does not compare what is filled in later; but what cannot be filled in is a row's error.
+    const bool compared = job.strategy != Strategy::kSkip || !KeepsTypes(job, translation);
+    if (late && (new_keys || !compared)) return;
     (Precedes(referenced, job) || new_keys ? job.translations : job.unsettled)
         .push_back(std::move(translation));
+  }
+
+  // No value has to be cast.
+  static bool KeepsTypes(const Job& job, const KeyTranslation& translation) {
+    const KeyMap& map = *translation.map;
+    for (size_t i = 0; i < map.columns().size(); i++) {
+      const catalog::Column& to = map.target().columns[map.columns()[i]];
+      if (job.local.columns[translation.columns[i]].type != to.type) return false;
+    }
+    return true;
   }
 
   static void RequireWholeKey(const Job& job, const catalog::ForeignKeyRule& rule,
@@ -202,10 +214,8 @@ class KeyPlanner {
     contents.complete = complete;
     contents.key = IndexOver(job, columns);
     const auto& primary = job.local.primary_key;
-    // What is translated is noted again when a row is tried again.
     contents.may_repeat = !primary || !SameSet(primary->columns, columns) ||
-                          !UniqueAtPeer(job.remote.info, job.local, &*primary) ||
-                          IsTranslated(job, columns);
+                          !UniqueAtPeer(job.remote.info, job.local, &*primary);
     job.maps.push_back(
         std::make_unique<KeyMap>(job.local, columns, job.maps.size(), std::move(contents)));
     return job.maps.back().get();
@@ -261,13 +271,8 @@ class KeyPlanner {
   // A reference to the same table whose values are followed from row to row when rows are looked
   // for: those that are not known then are told from others.
   static bool LeadsToOwnRow(const Job& job, const KeyTranslation& translation) {
-    if (&translation.map->target() != &job.local) return false;
-    const Positions& to = translation.map->columns();
-    for (size_t i = 0; i < to.size(); i++) {
-      if (job.local.columns[translation.columns[i]].type != job.local.columns[to[i]].type)
-        return false;
-    }
-    return translation.required() || KeepsKeys(translation);
+    return &translation.map->target() == &job.local && KeepsTypes(job, translation) &&
+           (translation.required() || KeepsKeys(translation));
   }
 
   // Columns whose values are not yet known when a row is looked for: it might be taken for a row
@@ -292,11 +297,12 @@ class KeyPlanner {
     for (const auto* translations : {&job.unsettled, &job.late_translations}) {
       for (const KeyTranslation& translation : *translations) {
         // Of the late ones, those that are not among the others.
-        if (translations == &job.late_translations && !translation.required()) continue;
+        const bool late = translations == &job.late_translations;
+        if (late && !translation.required() && job.strategy != Strategy::kSkip) continue;
+        if (!LeadsToOwnRow(job, translation)) continue;
         const auto refers = [&](const catalog::UniqueKey& key) {
           return ContainsAny(key.columns, translation.columns);
         };
-        if (!LeadsToOwnRow(job, translation)) continue;
         if (std::none_of(matching.keys.begin(), matching.keys.end(), refers)) continue;
         std::stable_partition(matching.keys.begin(), matching.keys.end(), std::not_fn(refers));
         matching.own_references.push_back(WithinBatch(job, translation));

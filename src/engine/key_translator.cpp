@@ -1,9 +1,11 @@
 #include "engine/key_translator.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "core/text.h"
 #include "engine/row_sql.h"
+#include "engine/stream_load.h"
 #include "pg/query.h"
 #include "pg/subxact.h"
 
@@ -17,6 +19,8 @@ using core::Cat;
 
 namespace {
 constexpr char kRawRelation[] = "pgsync_raw";
+// To read a key takes far less than to write a row.
+constexpr int64 kKeysForEach = 8;
 
 BatchColumns TakenBy(const BatchColumns& columns, KeyTranslator::Rows rows) {
   const bool carried = rows == KeyTranslator::Rows::kWithCarried;
@@ -27,7 +31,7 @@ BatchColumns TakenBy(const BatchColumns& columns, KeyTranslator::Rows rows) {
 
 KeyTranslator::KeyTranslator(const catalog::Table& target, const BatchColumns& columns, Rows rows,
                              std::vector<const KeyTranslation*> translations, StoringSink& next,
-                             const Refusal& refusal)
+                             int64 batch_rows, const Refusal& refusal)
     : StoringSink(kRawRelation, target, TakenBy(columns, rows)),
       target_(target),
       columns_(columns),
@@ -35,21 +39,55 @@ KeyTranslator::KeyTranslator(const catalog::Table& target, const BatchColumns& c
       translations_(std::move(translations)),
       joins_(target, translations_, [&](size_t position) { return taken_.Came(position); }),
       next_(next),
+      batch_rows_(batch_rows),
       refusal_(refusal) {}
 
+// How many keys are read for rows that refer to other tables. Of those of this table it should know
+// all that have come, and what comes behind a RowMatcher is to be written before this looks again.
+int64 KeyTranslator::KnownKeys() const {
+  int64 keys = 0;
+  for (const KeyTranslation* translation : translations_) {
+    if (&translation->map->target() == &target_ || !taken_.carried.empty()) return 0;
+    keys = std::max(keys, translation->map->rows().rows());
+  }
+  return keys;
+}
+
 void KeyTranslator::Apply() {
-  if (pending() == 0) return;
+  if (pending() > 0 && pending() >= KnownKeys() / kKeysForEach) Run();
+}
+
+void KeyTranslator::Finish() {
+  if (pending() > 0) Run();
+  next_.Finish();
+}
+
+void KeyTranslator::Run() {
   if (refusal_.missing && joins_.complete() != "true") RefuseIncomplete();
-  Translate(incoming_);
+  RowStore all(RowStore::Like{next_.incoming()});
+  Translate(incoming_, all);
   incoming_.Clear();
-  next_.Apply();
+  HandOn(all);
+}
+
+void KeyTranslator::HandOn(RowStore& rows) {
+  if (rows.rows() <= batch_rows_) {
+    next_.incoming().Take(rows);
+    next_.Apply();
+    return;
+  }
+  rows.GoToStart();
+  while (rows.CopyForwards(next_.incoming(), batch_rows_, kBatchBytes))
+    next_.Apply();
+  rows.Clear();
 }
 
 // Halves rows among which there are such that fail, until these are found.
-void KeyTranslator::Translate(RowStore& rows) {
+void KeyTranslator::Translate(RowStore& rows, RowStore& all) {
   if (rows.rows() == 0) return;
   pg::CheckInterrupts();
-  RowStore translated(RowStore::Like{next_.incoming()});
+  RowStore some(RowStore::Like{all});
+  RowStore& translated = all.rows() == 0 ? all : some;
   std::optional<RowError> failure;
   try {
     pg::InSubXact([&] { TranslateAll(rows, translated); });
@@ -58,7 +96,7 @@ void KeyTranslator::Translate(RowStore& rows) {
     failure = RowError::Of(error, rows.first());
   }
   if (translated.rows() == rows.rows() && !failure) {
-    next_.incoming().Take(translated);
+    if (&translated == &some) all.Take(some);
     return;
   }
   translated.Clear();
@@ -75,7 +113,7 @@ void KeyTranslator::Translate(RowStore& rows) {
   RowStore lower(RowStore::Like{rows}), upper(RowStore::Like{rows});
   rows.Split(&lower, &upper);
   for (RowStore* half : {&lower, &upper}) {
-    Translate(*half);
+    Translate(*half, all);
     half->Clear();
   }
 }

@@ -22,19 +22,25 @@ class KeyTranslator : public StoringSink {
     /// Also those that refer to what has not arrived; else such a value becomes null.
     bool missing = false;
   };
-  /// `next` takes rows with these columns.
+  /// `next` takes rows with these columns, about `batch_rows` at once.
   KeyTranslator(const catalog::Table& target, const BatchColumns& columns, Rows rows,
                 std::vector<const KeyTranslation*> translations, StoringSink& next,
-                const Refusal& refusal);
+                int64 batch_rows, const Refusal& refusal);
 
+  /// Reads all that is known of other tables' keys each time: it waits until the rows are not few
+  /// beside these.
   void Apply() override;
+  void Finish() override;
   void Settle() override { next_.Settle(); }
   int64 postponed() const override { return next_.postponed(); }
 
  private:
+  int64 KnownKeys() const;
+  void Run();
+  void HandOn(RowStore& rows);
   void RefuseIncomplete();
   void NoteMissing(uint64 count);
-  void Translate(RowStore& rows);
+  void Translate(RowStore& rows, RowStore& all);
   void TranslateAll(RowStore& rows, RowStore& translated);
   void Refuse(RowStore& row, RowError error);
   std::string KeyJson() const;
@@ -45,6 +51,7 @@ class KeyTranslator : public StoringSink {
   std::vector<const KeyTranslation*> translations_;
   TranslationJoins joins_;
   StoringSink& next_;
+  int64 batch_rows_;
   Refusal refusal_;
 };
 

@@ -83,8 +83,14 @@ std::string RowMatcher::Statement(const catalog::Table& target) const {
       matching_.own ? Cat(" AND NOT EXISTS (SELECT", where(*matching_.own), " OFFSET 0)") : "");
 }
 
+void RowMatcher::Finish() {
+  Apply();
+  next_.Finish();
+}
+
 void RowMatcher::Apply() {
   if (pending() == 0) return;
+  RowStore others(RowStore::Like{next_.incoming()});
   pg::WithSpi([&] {
     incoming_.Register();
     find_.Prepare();
@@ -92,14 +98,12 @@ void RowMatcher::Apply() {
     found_.Register();
     if (within_) FindBelow();
     NoteKeys();
-    if (found_.rows() == 0) return;
-    RowStore others(RowStore::Like{next_.incoming()});
-    others.Fill(Cat("SELECT s.* FROM ", kOthers, " ORDER BY s.n"));
-    next_.incoming().Take(others);
+    if (found_.rows() > 0) others.Fill(Cat("SELECT s.* FROM ", kOthers, " ORDER BY s.n"));
   });
   if (found_.rows() == 0) {
     next_.incoming().Take(incoming_);
   } else {
+    next_.incoming().Take(others);
     counts_.skipped += found_.rows();
     incoming_.Clear();
   }
@@ -113,9 +117,9 @@ void RowMatcher::Find(RowStore& rows) {
     incoming_.show(rows);
     const uint64 count = find_.run(incoming_.first(), incoming_.last());
     SPITupleTable* const found = SPI_tuptable;
-    const int columns = 2 * static_cast<int>(noted_.size());
-    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (columns + 1)));
-    auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * (columns + 1)));
+    const int columns = found->tupdesc->natts;
+    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * columns));
+    auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * columns));
     for (uint64 i = 0; i < count; i++) {
       heap_deform_tuple(found->vals[i], found->tupdesc, values, nulls);
       found_.put(DatumGetInt64(values[0]), values + 1, nulls + 1);

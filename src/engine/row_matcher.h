@@ -42,6 +42,7 @@ class RowMatcher : public StoringSink {
              StoringSink& next, ApplyCounts& counts);
 
   void Apply() override;
+  void Finish() override;
   void Settle() override { next_.Settle(); }
   int64 postponed() const override { return next_.postponed(); }
 

@@ -108,6 +108,14 @@ void RowStore::Split(RowStore* lower, RowStore* upper) {
   });
 }
 
+void RowStore::GoToStart() {
+  pg::Call([&] {
+    if (store_ == nullptr) return;
+    tuplestore_select_read_pointer(store_, 0);
+    tuplestore_rescan(store_);
+  });
+}
+
 void RowStore::GoToEnd() {
   pg::Call([&] {
     if (store_ == nullptr) return;
@@ -118,12 +126,12 @@ void RowStore::GoToEnd() {
   });
 }
 
-bool RowStore::CopyBackwards(RowStore& to, int64 rows, size_t bytes) {
+bool RowStore::Copy(RowStore& to, int64 rows, size_t bytes, bool forwards) {
   return pg::Call([&] {
     if (store_ == nullptr) return false;
     size_t copied = 0;
     while (to.rows_ < rows && copied < bytes &&
-           tuplestore_gettupleslot(store_, false, false, slot())) {
+           tuplestore_gettupleslot(store_, forwards, false, slot())) {
       CHECK_FOR_INTERRUPTS();
       bool own;
       copied += ExecFetchSlotMinimalTuple(slot_, &own)->t_len;

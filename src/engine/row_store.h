@@ -64,11 +64,16 @@ class RowStore {
   /// the other one.
   void Split(RowStore* lower, RowStore* upper);
 
-  /// Begins to read the rows backwards, from the last one on.
+  /// Begins to read the rows, from the first one on, or backwards, from the last one on.
+  void GoToStart();
   void GoToEnd();
-  /// Copies the rows before into `to`, the last of them first, until these are `rows` or about
-  /// `bytes`. False: there were none left. In between the store must be left alone.
-  bool CopyBackwards(RowStore& to, int64 rows, size_t bytes);
+  /// Copies the next rows into `to`, which is empty, until these are `rows` or about `bytes`.
+  /// False: there were none left. In between the store must be left alone.
+  bool CopyForwards(RowStore& to, int64 rows, size_t bytes) { return Copy(to, rows, bytes, true); }
+  /// The same of the rows before, the last of them first.
+  bool CopyBackwards(RowStore& to, int64 rows, size_t bytes) {
+    return Copy(to, rows, bytes, false);
+  }
 
   /// Makes the rows visible, under the name, to the queries of the open SPI connection, in place of
   /// what was visible under it before.
@@ -83,6 +88,7 @@ class RowStore {
   void begin();
   template <typename Execute>
   int64 fill(Execute execute);
+  bool Copy(RowStore& to, int64 rows, size_t bytes, bool forwards);
   void put_slot(TupleTableSlot* slot);
   TupleTableSlot* slot();
 

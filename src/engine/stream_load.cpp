@@ -48,7 +48,7 @@ class StreamReader {
         bytes = 0;
       }
     }
-    sink_.Apply();
+    sink_.Finish();
     if (sink_.postponed() > 0 && request_.before_settling) request_.before_settling();
     sink_.Settle();
   }

@@ -12,11 +12,12 @@
 #include "engine/batch_applier.h"
 #include "engine/failed_rows.h"
 #include "engine/row_errors.h"
-#include "engine/row_matcher.h"
 #include "engine/strategy.h"
 #include "rows/decoder.h"
 
 namespace pgsync::engine {
+
+struct RowMatching;
 
 /// Where the rows come from: a stream that can be begun again, over the same snapshot.
 class RowFeed {

@@ -13,6 +13,7 @@
 #include "engine/load_order.h"
 #include "engine/mirror.h"
 #include "engine/row_errors.h"
+#include "engine/row_matcher.h"
 #include "engine/transfer.h"
 
 namespace pgsync::engine {
