@@ -22,6 +22,17 @@ std::string UniqueKey::Equal(size_t i, const std::string& left, const std::strin
   return Cat(left, collations.at(i), " OPERATOR(", equal.at(i), ") ", right);
 }
 
+std::vector<size_t> ColumnsOf(const std::vector<UniqueKey>& keys) {
+  std::vector<size_t> columns;
+  for (const UniqueKey& key : keys) {
+    for (size_t position : key.columns) {
+      if (std::find(columns.begin(), columns.end(), position) == columns.end())
+        columns.push_back(position);
+    }
+  }
+  return columns;
+}
+
 std::vector<UniqueKey> UniqueKeysOf(const Table& table) {
   // A row for each column of each index.
   const auto rows = pg::CatalogQuery(

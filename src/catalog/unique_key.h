@@ -24,6 +24,9 @@ struct UniqueKey {
   std::string Equal(size_t i, const std::string& left, const std::string& right) const;
 };
 
+/// The columns of several, each once.
+std::vector<size_t> ColumnsOf(const std::vector<UniqueKey>& keys);
+
 /// All that are valid and have neither predicate nor expressions, the primary key's too, in the
 /// order of their OIDs.
 std::vector<UniqueKey> UniqueKeysOf(const Table& table);

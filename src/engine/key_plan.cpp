@@ -348,6 +348,9 @@ class KeyPlanner {
       matching.maps.push_back(map.get());
       translated = translated || (!map->complete() && IsTranslated(job, map->columns()));
     }
+    // With phoenix nothing that is here changes.
+    if (matching.own && (job.strategy == Strategy::kOverwrite || job.strategy == Strategy::kMerge))
+      matching.matched = std::make_unique<MatchedRows>(job.local, matching.keys);
     if (matching.keys.empty() && !translated) job.matching.reset();
   }
 

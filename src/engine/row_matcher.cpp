@@ -72,11 +72,22 @@ std::string RowMatcher::Statement(const catalog::Table& target) const {
     found += Cat(", t.h", i);
     here += Cat(", t.", catalog::QuoteIdentifier(target.columns[noted_[i]].name), " AS h", i);
   }
+  std::string noted;
+  if (matching_.matched != nullptr) {
+    const std::vector<size_t>& key = target.row_key->columns;
+    for (size_t i = 0; i < key.size(); i++) {
+      here += Cat(", t.", catalog::QuoteIdentifier(target.columns[key[i]].name), " AS r", i);
+      noted += Cat(", t.r", i);
+    }
+    noted += ", t.k";
+    for (size_t position : matching_.matched->columns())
+      noted += Cat(", ", columns_.Value(position));
+  }
   std::vector<std::string> lookups;
   for (size_t i = 0; i < matching_.keys.size(); i++)
     lookups.push_back(Cat("SELECT ", i, " AS k", here, where(matching_.keys[i])));
   return Cat(
-      "SELECT s.n", came, found, " FROM ", kIncomingRelation,
+      "SELECT s.n", came, found, noted, " FROM ", kIncomingRelation,
       " AS s CROSS JOIN LATERAL (SELECT * FROM (", core::Join(lookups, " UNION ALL "),
       ") AS t ORDER BY t.k LIMIT 1) AS t "
       "WHERE s.n OPERATOR(pg_catalog.>=) $1 AND s.n OPERATOR(pg_catalog.<=) $2",
@@ -113,6 +124,8 @@ void RowMatcher::Apply() {
 
 void RowMatcher::Find(RowStore& rows) {
   if (find_.empty()) return;
+  MatchedRows* const matched = matching_.matched.get();
+  const size_t behind = 1 + 2 * noted_.size();  // what is noted of rows that are matched
   pg::Call([&] {
     incoming_.show(rows);
     const uint64 count = find_.run(incoming_.first(), incoming_.last());
@@ -122,7 +135,9 @@ void RowMatcher::Find(RowStore& rows) {
     auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * columns));
     for (uint64 i = 0; i < count; i++) {
       heap_deform_tuple(found->vals[i], found->tupdesc, values, nulls);
-      found_.put(DatumGetInt64(values[0]), values + 1, nulls + 1);
+      const int64 n = DatumGetInt64(values[0]);
+      found_.put(n, values + 1, nulls + 1);
+      if (matched != nullptr) matched->rows().put(n, values + behind, nulls + behind);
     }
     SPI_freetuptable(found);
     incoming_.show(incoming_);

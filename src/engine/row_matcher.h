@@ -10,6 +10,7 @@
 #include "engine/batch_sink.h"
 #include "engine/batch_statement.h"
 #include "engine/key_map.h"
+#include "engine/matched_rows.h"
 
 namespace pgsync::engine {
 
@@ -30,6 +31,8 @@ struct RowMatching {
   /// Where to note what the rows that are found, and those whose keys were translated, are called
   /// at the peer and here.
   std::vector<KeyMap*> maps;
+  /// Where to note rows here that are found and may still change; null: none can.
+  std::unique_ptr<MatchedRows> matched;
   /// All of them. The rows that come have the values that are known before the batch.
   std::vector<OwnReference> own_references;
 };

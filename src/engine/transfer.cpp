@@ -43,6 +43,7 @@ class Transfer {
     if (!options_.dry_run) {
       TryFailedRowsAgain();
       FillIn();
+      CheckMatches();
     }
     ForgetKeys();
     if (!options_.dry_run) {
@@ -243,10 +244,24 @@ class Transfer {
     }
   }
 
+  // A row may have lost by now what another one was found by.
+  void CheckMatches() {
+    for (Job* const job : plan_.jobs()) {
+      if (job->matching == nullptr || job->matching->matched == nullptr) continue;
+      if (job->outcome.counts.updated == 0) continue;
+      source_.Measured(*job, [&] {
+        report_.Phase("checking matches");
+        job->matching->matched->RequireUnchanged();
+      });
+    }
+  }
+
   void ForgetKeys() {
     for (Job* const job : plan_.jobs()) {
       for (const auto& map : job->maps)
         map->rows().Clear();
+      if (job->matching != nullptr && job->matching->matched != nullptr)
+        job->matching->matched->rows().Clear();
     }
   }
 

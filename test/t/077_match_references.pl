@@ -183,5 +183,33 @@ ok($reads >= 1 && $reads <= 5, "are read for 500 rows or more: $reads times");
 my $letters = q(SELECT md5(string_agg(c.email, ' ' ORDER BY l.id)) FROM letter l JOIN client c ON c.id = l.client);
 is(on_b($letters), on_a($letters), 'and followed');
 
+# ---- values that move -----------------------------------------------------------------------------
+
+# The peer's 91 has the value that 1 has here, until the peer's 1 comes.
+on_both(q(CREATE TABLE holder (id int PRIMARY KEY, badge text, note text, pad text); CREATE TABLE visit (id int PRIMARY KEY, holder int REFERENCES holder)));
+on_b('CREATE UNIQUE INDEX ON holder (badge)');
+foreach my $strategy (qw(overwrite merge))
+{
+	my $all = "'{holder,visit}', match => 'unique', strategy => '$strategy', batch_size => 1";
+	my $fill = sub {
+		my ($rows) = @_;
+		on_a("TRUNCATE holder, visit; INSERT INTO holder SELECT id, badge, note, repeat('x', 200000) FROM (VALUES $rows) AS v (id, badge, note); INSERT INTO visit SELECT id, id FROM holder");
+		on_b(q(TRUNCATE holder, visit; INSERT INTO holder VALUES (1, 'a'), (2, 'b')));
+	};
+	$fill->("(91, 'a', 'new'), (1, 'c', 'old')");
+	refused($all, '0A000', qr/unique values of table "holder" move from row to row.*A row of the peer was taken for the one with key \{"id": 1\}.*HINT:.*strategy skip/s, "$strategy: the row that is found loses the value");
+	is(on_b('SELECT string_agg(id || badge, $$ $$ ORDER BY id) FROM holder'), '1a 2b', "$strategy: nothing has changed");
+	$fill->("(1, 'c', 'old'), (91, 'a', 'new')");
+	is(transfer_all($all), 'holder|1|1|0|0 visit|2|0|0|0', "$strategy: it has lost it before");
+	is(on_b('SELECT string_agg(v.id || h.badge, $$ $$ ORDER BY v.id) FROM visit v JOIN holder h ON h.id = v.holder'), '1c 91a', "$strategy: all is well");
+	# 1 waits for the value of 2, and 91 is taken for 2 meanwhile.
+	$fill->("(1, 'b', 'waits'), (91, 'b', 'same'), (2, 'd', 'old')");
+	refused($all, '0A000', qr/with key \{"id": 2\}/, "$strategy: the row that is found waits for another one");
+	# What else changes does no harm.
+	$fill->("(91, 'a', 'new'), (1, 'a', 'changed'), (2, 'd', 'changed')");
+	is(transfer_all($all), 'holder|0|2|1|0 visit|3|0|0|0', "$strategy: another column changes");
+	is(on_b('SELECT string_agg(concat(v.id, h.id, h.note), $$ $$ ORDER BY v.id) FROM visit v JOIN holder h ON h.id = v.holder'), '11changed 22changed 911changed', "$strategy: rightly");
+}
+
 no_leftovers($a, 'in the end');
 done_testing();
