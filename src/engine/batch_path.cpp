@@ -15,7 +15,7 @@ BatchPath::BatchPath(const LoadRequest& request, StoringSink& sink, RowErrors& e
                                      request.unsettled, *next, request.batch_rows, untranslatable);
   }
   if (request.matching != nullptr) {
-    next = &matcher_.emplace(target, columns_, *request.matching, *next, counts);
+    next = &matcher_.emplace(target, columns_, *request.matching, *next, counts, dry);
     std::vector<const KeyTranslation*> own;
     for (const OwnReference& reference : request.matching->own_references)
       own.push_back(reference.known);

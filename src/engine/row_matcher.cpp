@@ -41,7 +41,8 @@ std::vector<size_t> Twice(std::vector<size_t> columns) {
 }  // namespace
 
 RowMatcher::RowMatcher(const catalog::Table& target, const BatchColumns& columns,
-                       const RowMatching& matching, StoringSink& next, ApplyCounts& counts)
+                       const RowMatching& matching, StoringSink& next, ApplyCounts& counts,
+                       bool dry)
     : StoringSink(kIncomingRelation, target, columns),
       columns_(columns),
       matching_(matching),
@@ -50,6 +51,10 @@ RowMatcher::RowMatcher(const catalog::Table& target, const BatchColumns& columns
       noted_(NotedOf(matching)),
       found_(kFoundRelation, target, Twice(noted_), kFoundMemory),
       find_(Statement(target)) {
+  if (dry && !matching.keys.empty()) {
+    equal_.emplace(target, columns, matching.keys, matching.own ? &*matching.own : nullptr,
+                   matching.matched != nullptr);
+  }
   if (matching.own_references.empty()) return;
   std::vector<const KeyTranslation*> within;
   for (const OwnReference& reference : matching.own_references)
@@ -110,6 +115,11 @@ void RowMatcher::Apply() {
     if (within_) FindBelow();
     NoteKeys();
     if (found_.rows() > 0) others.Fill(Cat("SELECT s.* FROM ", kOthers, " ORDER BY s.n"));
+    if (equal_) {
+      RowStore& rest = found_.rows() > 0 ? others : incoming_;
+      pg::Call([&] { incoming_.show(rest); });
+      equal_->Note(incoming_.first(), incoming_.last());
+    }
   });
   if (found_.rows() == 0) {
     next_.incoming().Take(incoming_);
@@ -120,6 +130,14 @@ void RowMatcher::Apply() {
   }
   found_.Clear();
   next_.Apply();
+}
+
+void RowMatcher::Settle() {
+  next_.Settle();
+  if (!equal_) return;
+  const int64 found = equal_->Count();
+  counts_.created -= found;
+  counts_.skipped += found;
 }
 
 void RowMatcher::Find(RowStore& rows) {

@@ -9,6 +9,7 @@
 #include "engine/batch_applier.h"
 #include "engine/batch_sink.h"
 #include "engine/batch_statement.h"
+#include "engine/equal_rows.h"
 #include "engine/key_map.h"
 #include "engine/matched_rows.h"
 
@@ -40,13 +41,13 @@ struct RowMatching {
 /// Takes them out of each batch, counts them as skipped, and notes keys.
 class RowMatcher : public StoringSink {
  public:
-  /// `next` takes rows with the same columns.
+  /// `next` takes rows with the same columns. `dry`: it does not write them.
   RowMatcher(const catalog::Table& target, const BatchColumns& columns, const RowMatching& matching,
-             StoringSink& next, ApplyCounts& counts);
+             StoringSink& next, ApplyCounts& counts, bool dry);
 
   void Apply() override;
   void Finish() override;
-  void Settle() override { next_.Settle(); }
+  void Settle() override;
   int64 postponed() const override { return next_.postponed(); }
 
  private:
@@ -66,6 +67,7 @@ class RowMatcher : public StoringSink {
   RowStore found_;  // the rows, by "n": these columns as they came, then as they are here
   BatchStatement find_;
   std::optional<TranslationJoins> within_;  // own references
+  std::optional<EqualRows> equal_;          // in a dry run
 };
 
 }  // namespace pgsync::engine

@@ -183,6 +183,33 @@ ok($reads >= 1 && $reads <= 5, "are read for 500 rows or more: $reads times");
 my $letters = q(SELECT md5(string_agg(c.email, ' ' ORDER BY l.id)) FROM letter l JOIN client c ON c.id = l.client);
 is(on_b($letters), on_a($letters), 'and followed');
 
+# ---- a dry run, and rows of the peer that are equal -----------------------------------------------
+
+on_both(q(CREATE TABLE member (id int PRIMARY KEY, email text, name text, pad text)));
+on_b(q(CREATE UNIQUE INDEX ON member (email); CREATE UNIQUE INDEX ON member (name)));
+on_a(q(INSERT INTO member SELECT 90 + i, 'm' || i % 4, NULL, repeat('x', 200000) FROM generate_series(1, 8) i;
+	INSERT INTO member VALUES (201, 'x', 'n', repeat('x', 200000)), (202, NULL, 'n', NULL), (203, 'm1', 'n', NULL), (204, NULL, NULL, NULL), (205, NULL, NULL, NULL)));
+on_b(q(INSERT INTO member VALUES (1, 'm1')));
+foreach my $options ("match => 'unique', strategy => 'overwrite'", "match => 'phoenix'", "match => 'unique'")
+{
+	on_b('DELETE FROM member WHERE id > 1');
+	my $dry = transfer_all("'{member}', $options, batch_size => 1, dry_run => true");
+	is($dry, 'member|6|0|7|0', "$options: a dry run counts rows that are equal as one");
+	is(transfer_all("'{member}', $options, batch_size => 1"), $dry, "$options: as they are");
+}
+# A row whose key is here may get the value of another one.
+on_a('TRUNCATE member');
+on_a(q(INSERT INTO member VALUES (1, 'new', NULL, repeat('x', 200000)), (91, 'new', NULL, NULL)));
+on_b('TRUNCATE member');
+on_b(q(INSERT INTO member VALUES (1, 'old')));
+foreach my $strategy (qw(overwrite skip))
+{
+	my $dry = transfer_all("'{member}', match => 'unique', strategy => '$strategy', batch_size => 1, dry_run => true");
+	is($dry, $strategy eq 'skip' ? 'member|1|0|1|0' : 'member|0|1|1|0', "$strategy: a dry run, and a row that changes");
+	is(transfer_all("'{member}', match => 'unique', strategy => '$strategy', batch_size => 1"), $dry, "$strategy: as it is");
+	on_b(q(TRUNCATE member; INSERT INTO member VALUES (1, 'old')));
+}
+
 # ---- values that move -----------------------------------------------------------------------------
 
 # The peer's 91 has the value that 1 has here, until the peer's 1 comes.
