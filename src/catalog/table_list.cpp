@@ -2,6 +2,7 @@
 
 #include "catalog/relation_size.h"
 #include "catalog/shareable.h"
+#include "catalog/table_lock.h"
 #include "core/text.h"
 #include "pg/query.h"
 #include "pg/subxact.h"
@@ -14,13 +15,19 @@ using pg::Row;
 
 namespace {
 
+// nullopt: it is not there any more.
+std::optional<int64> CountLocked(const Table& table) {
+  if (!LockTable(table.name, table.oid)) return std::nullopt;
+  return CountRows(table);
+}
+
 // The lock on each of thousands of tables would be one too many; a subtransaction that is rolled
 // back gives its own away.
-int64 CountAndUnlock(const Table& table) {
+std::optional<int64> CountAndUnlock(const Table& table) {
   const pg::SubXact subxact = pg::BeginSubXact();
-  int64 rows;
+  std::optional<int64> rows;
   try {
-    rows = CountRows(table);
+    rows = CountLocked(table);
   } catch (...) {
     pg::RollbackSubXact(subxact);
     throw;
@@ -84,6 +91,7 @@ std::vector<core::TableListEntry> ListTables(const ListOptions& options) {
       table.name = {entry.schema, entry.name};
       table.has_children = row.Bool(5);
       entry.row_count = CountAndUnlock(table);
+      if (!entry.row_count) continue;
     } else {
       entry.row_count = row.OptionalInt8(3);
     }

@@ -5,7 +5,9 @@
 
 extern "C" {
 #include "access/relation.h"
+#include "catalog/pg_class.h"
 #include "storage/lmgr.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 }
 
@@ -26,6 +28,12 @@ Oid LockRelation(const TableName& name) {
   }
 }
 
+bool LockTable(const TableName& name, Oid table) {
+  if (LockRelation(name) != table) return false;
+  const char kind = pg::Call([&] { return get_rel_relkind(table); });
+  return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE;
+}
+
 std::shared_ptr<const Table> ReadLockedTable(Oid relation) {
   pg::Call([&] { LockRelationOid(relation, AccessShareLock); });
   return KeptTable(relation);
@@ -39,7 +47,7 @@ void RequireAsRead(const Table& table) {
   same = same && pg::Call([&] {
            Relation rel = relation_open(table.oid, AccessShareLock);
            const TupleDesc desc = RelationGetDescr(rel);
-           bool all = true;
+           bool all = rel->rd_rel->relkind == table.kind;
            for (size_t i = 0; i < count; i++) {
              const Column& column = columns[i];
              if (column.number > desc->natts) {

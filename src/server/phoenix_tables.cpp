@@ -1,6 +1,7 @@
 #include "server/phoenix_tables.h"
 
 #include "catalog/table_list.h"
+#include "catalog/table_lock.h"
 #include "core/text.h"
 #include "pg/query.h"
 
@@ -18,7 +19,9 @@ constexpr int64 kMostRows = 10000;
 constexpr int64 kMostBytes = 256 * 1024 * 1024;  // the text of all rows is one value
 
 // To the letter what PhoenixKit runs: both sides compare what comes out.
-std::string Checksum(const catalog::TableName& name) {
+std::optional<std::string> Checksum(const catalog::TableName& name) {
+  // What may have become of it since it was listed: see LockTable().
+  if (!catalog::LockTable(name, catalog::FindRelation(name))) return std::nullopt;
   const std::string sql =
       Cat("SELECT pg_catalog.md5(pg_catalog.string_agg(t::text, '' ORDER BY t::text)) FROM ",
           name.Qualified(), " t");

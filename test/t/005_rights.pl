@@ -84,6 +84,29 @@ is($a->safe_psql('postgres', 'SELECT count(*) FROM loot'), '0', 'nothing was wri
 $a->safe_psql('postgres', "SET ROLE sharer; CREATE VIEW honest AS SELECT id, try('') AS who FROM trap");
 is(run_script($b, $a, q(SELECT r->>'who' FROM sync_remote_fetch(:c, 'honest') r;), role => 'sharer'), 'sharer', 'it acts as the role');
 
+# Who lists tables trusts none of their owners: what has got the name of one meanwhile, or has become a view, is not read.
+$a->safe_psql('postgres', <<'SQL');
+CREATE ROLE mallory;
+CREATE SCHEMA mallory AUTHORIZATION mallory;
+SET ROLE mallory;
+CREATE SEQUENCE mallory.loot;
+CREATE FUNCTION mallory.pounce() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_user <> 'mallory' THEN PERFORM nextval('mallory.loot'); END IF; RETURN 1; END $$;
+CREATE TABLE mallory.a_first (id int);
+CREATE TABLE mallory.turned (id int);
+CREATE TABLE mallory.z_last (id int);
+SQL
+{
+	my $bait = background($a, "SET ROLE mallory; BEGIN; LOCK TABLE mallory.a_first IN ACCESS EXCLUSIVE MODE;\n"
+		  . "DO \$\$ BEGIN FOR i IN 1 .. 600 LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'mallory.a_first'::regclass); PERFORM pg_sleep(0.1); END LOOP; END \$\$;\n"
+		  . "ALTER TABLE mallory.z_last RENAME TO z_gone; CREATE VIEW mallory.z_last AS SELECT 1 AS id WHERE mallory.pounce() = 1;\n"
+		  . "CREATE RULE \"_RETURN\" AS ON SELECT TO mallory.turned DO INSTEAD SELECT 1 AS id WHERE mallory.pounce() = 1;\nCOMMIT;\n");
+	wait_for(sub { $a->safe_psql('postgres', q(SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'mallory.a_first'::regclass)) eq '1' }, 'a trap is set');
+	is($a->safe_psql('postgres', q(SELECT string_agg(concat_ws(' ', name, row_count), ', ') FROM sync_list_tables('mallory'))), 'a_first 0', 'tables that are views by now');
+	finished($bait);
+	is($a->safe_psql('postgres', q(SELECT NOT is_called FROM mallory.loot)), 't', 'run no code of their owner');
+	$a->safe_psql('postgres', 'SET client_min_messages = error; DROP OWNED BY mallory CASCADE; DROP ROLE mallory');
+}
+
 # The role's own settings apply.
 $a->safe_psql('postgres', <<'SQL');
 CREATE SCHEMA mine;

@@ -48,6 +48,27 @@ is(there(q(SELECT last_value FROM t_id_seq)), '30', 'moves the sequence to the l
 is(pushed(q(SELECT created, skipped, bytes > 0, mode, dry_run, error_count FROM sync_push(:c, 't', 'public.other');)), '4|0|t|full|f|0', 'under another name, created there');
 is(there(q(SELECT pg_get_userbyid(relowner), count(*) FROM other, pg_class c WHERE c.oid = 'other'::regclass GROUP BY 1)), 'taker|4', 'by the role of the session');
 
+# What becomes a view while the push waits for it runs no code of its owner.
+here(<<'SQL');
+CREATE ROLE mallory;
+CREATE SCHEMA mallory AUTHORIZATION mallory;
+SET ROLE mallory;
+CREATE SEQUENCE mallory.loot;
+CREATE FUNCTION mallory.pounce() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_user <> 'mallory' THEN PERFORM nextval('mallory.loot'); END IF; RETURN 1; END $$;
+CREATE TABLE mallory.turned (id int);
+SQL
+there(q(SET ROLE taker; CREATE TABLE turned (id int)));
+{
+	my $trap = background($a, "SET ROLE mallory; BEGIN; CREATE RULE \"_RETURN\" AS ON SELECT TO mallory.turned DO INSTEAD SELECT 1 AS id WHERE mallory.pounce() = 1;\n"
+		  . "DO \$\$ BEGIN FOR i IN 1 .. 600 LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'mallory.turned'::regclass); PERFORM pg_sleep(0.1); END LOOP; END \$\$;\nCOMMIT;\n");
+	wait_for(sub { here(q(SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'mallory.turned'::regclass)) eq '1' }, 'a table becomes a view');
+	fails_with($a, pushing(q(SELECT sync_push(:c, 'mallory.turned', 'turned');)), '55000', qr/definition of table "mallory.turned" was changed/, 'what has become a view');
+	finished($trap);
+	is(here(q(SELECT NOT is_called FROM mallory.loot)), 't', 'is not read');
+	here('SET client_min_messages = error; DROP OWNED BY mallory CASCADE; DROP ROLE mallory');
+	there('DROP TABLE turned');
+}
+
 # ---- all of them ---------------------------------------------------------------------------------
 
 # The foreign keys there decide the order, whatever they are called; those of a name of ours go along.
