@@ -35,6 +35,15 @@ SELECT name, row_count FROM sync_list_tables(exact_counts => false) WHERE name I
 SELECT name, size_bytes > 0 AS has_size FROM sync_list_tables() WHERE name IN ('plain', 'parted', 'pgfoo');
 SELECT sync_list_tables(exact_counts => NULL);
 
+-- Within a query that has parallel workers.
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT count(*), (SELECT sum(row_count) FROM sync_list_tables() WHERE name = 'plain') AS listed FROM public.plain;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+
 -- What they take on disk: indexes, TOAST and all partitions, as the server itself says.
 CREATE TABLE measured (id int PRIMARY KEY, v text);
 ALTER TABLE measured ALTER COLUMN v SET STORAGE EXTERNAL;

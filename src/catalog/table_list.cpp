@@ -7,6 +7,10 @@
 #include "pg/query.h"
 #include "pg/subxact.h"
 
+extern "C" {
+#include "access/xact.h"
+}
+
 namespace pgsync::catalog {
 
 using core::Cat;
@@ -24,6 +28,8 @@ std::optional<int64> CountLocked(const Table& table) {
 // The lock on each of thousands of tables would be one too many; a subtransaction that is rolled
 // back gives its own away.
 std::optional<int64> CountAndUnlock(const Table& table) {
+  // A query that has parallel workers cannot have subtransactions.
+  if (IsInParallelMode()) return CountLocked(table);
   const pg::SubXact subxact = pg::BeginSubXact();
   std::optional<int64> rows;
   try {
