@@ -40,6 +40,8 @@ struct TransferOptions {
   bool verify = false;  ///< reads all rows again in the end, and compares
   /// How many rows may be deleted in all; nullopt: what DoomedRows::RequireModest() lets pass.
   std::optional<int64> max_deletes;
+  /// The tables here that may be written to; nullopt: all.
+  std::optional<std::vector<Oid>> only;
 };
 
 struct TableRequest {

@@ -167,6 +167,13 @@ catalog::Table TransferPlan::LocalTable(const catalog::TableName& name,
     throw Error(sqlstate::kUndefinedTable, Cat("table \"", name.ForMessage(), "\" does not exist"))
         .WithHint("Create it, or pass create_missing_tables => true.");
   }
+  // By now nobody can give the name to another table.
+  const auto& only = options_.only;
+  if (only && std::find(only->begin(), only->end(), oid) == only->end()) {
+    throw Error(sqlstate::kInsufficientPrivilege,
+                Cat("permission denied for table ", name.ForMessage()))
+        .WithDetail("The session does not take this table.");
+  }
   catalog::Table table = catalog::ReadTable(oid);
   catalog::RequireTransferable(table);
   return table;

@@ -238,7 +238,8 @@ void TakePush(ServedDatabase& database, net::HttpServerConnection& http, const s
     const auto push = PushRequest::FromJson(core::JsonObject(document, "request"));
     const session::Session& session = database.session();
     RequireAllowed(push, session);
-    const auto options = engine::OptionsOf(session.limits.Narrowed(push.options));
+    auto options = engine::OptionsOf(session.limits.Narrowed(push.options));
+    options.only = session.tables;
     std::vector<engine::TableRequest> requests;
     for (const PushRequest::Table& table : push.tables)
       requests.push_back({table.name, table.target});

@@ -48,6 +48,21 @@ is(there(q(SELECT last_value FROM t_id_seq)), '30', 'moves the sequence to the l
 is(pushed(q(SELECT created, skipped, bytes > 0, mode, dry_run, error_count FROM sync_push(:c, 't', 'public.other');)), '4|0|t|full|f|0', 'under another name, created there');
 is(there(q(SELECT pg_get_userbyid(relowner), count(*) FROM other, pg_class c WHERE c.oid = 'other'::regclass GROUP BY 1)), 'taker|4', 'by the role of the session');
 
+# Another table that has got the name of one that the session takes, while the push waits for it, is another.
+there(q(SET ROLE taker; CREATE TABLE taken (id int PRIMARY KEY); CREATE TABLE untaken (id int PRIMARY KEY)));
+here(q(CREATE TABLE taken (id int PRIMARY KEY); INSERT INTO taken VALUES (1)));
+{
+	my $code = new_code($b, direction => 'receive', role => 'taker', tables => q('{taken}'));
+	my $swap = background($b, "BEGIN; ALTER TABLE taken RENAME TO gone; ALTER TABLE untaken RENAME TO taken;\n"
+		  . "DO \$\$ BEGIN FOR i IN 1 .. 600 LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'gone'::regclass); PERFORM pg_sleep(0.1); END LOOP; END \$\$;\nCOMMIT;\n");
+	wait_for(sub { there(q(SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'untaken'::regclass)) eq '1' }, 'tables are exchanged');
+	fails_with($a, "SELECT sync_push(sync_connect('$url', '$code'), 'taken')", '42501', qr/permission denied for table taken.*remote: The session does not take/s, 'a table that has got the name of another');
+	finished($swap);
+	is(there('SELECT count(*) FROM taken'), '0', 'nothing gets into it');
+	there('DROP TABLE taken, gone');
+	here('DROP TABLE taken');
+}
+
 # What becomes a view while the push waits for it runs no code of its owner.
 here(<<'SQL');
 CREATE ROLE mallory;
