@@ -119,6 +119,25 @@ void ConnectionGuard::RequireShared(const TableName& table) const {
   }
 }
 
+bool ConnectionGuard::Shares(const catalog::Table& table) const {
+  if (!Shares(table.name)) return false;
+  if (!table.is_partition || policy_.excluded_tables.empty()) return true;
+  const auto wholes = pg::CatalogQuery(
+      "SELECT n.nspname, c.relname FROM pg_partition_ancestors($1) a JOIN pg_class c "
+      "ON c.oid = a.relid JOIN pg_namespace n ON n.oid = c.relnamespace",
+      {pg::Param::OfOid(table.oid)});
+  return std::none_of(wholes.begin(), wholes.end(), [&](const pg::Row& whole) {
+    const core::PolicyTable table{whole.Text(0), whole.Text(1)};
+    const auto& excluded = policy_.excluded_tables;
+    return std::find(excluded.begin(), excluded.end(), table) != excluded.end();
+  });
+}
+
+void ConnectionGuard::RequireShared(const catalog::Table& table) const {
+  if (Shares(table)) return;
+  throw core::RefusalError(Refusal::kTable, policy_, Cat("\"", table.name.ForMessage(), "\""));
+}
+
 bool ConnectionGuard::Names(const TableName& table) const {
   const auto& allowed = policy_.allowed_tables;
   return std::find(allowed.begin(), allowed.end(), AsPolicy(table)) != allowed.end();

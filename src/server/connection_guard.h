@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "catalog/names.h"
+#include "catalog/table.h"
 #include "core/policy.h"
 #include "net/http_message.h"
 
@@ -45,6 +45,9 @@ class ConnectionGuard {
   bool Shares(const catalog::TableName& table) const;
   /// Raises 42501 for a table that is not shared, whether or not it exists.
   void RequireShared(const catalog::TableName& table) const;
+  /// The same of a table that is there: a partition is part of what may be excluded.
+  bool Shares(const catalog::Table& table) const;
+  void RequireShared(const catalog::Table& table) const;
   /// Whether the connection names the table among those allowed.
   bool Names(const catalog::TableName& table) const;
   /// Raises 54000 for a page of more rows than one may have.

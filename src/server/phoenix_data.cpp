@@ -96,6 +96,7 @@ catalog::Table PhoenixData::Resolve() const {
   const Oid oid = catalog::FindRelation(name);
   if (!OidIsValid(oid)) throw TableNotFound();
   catalog::Table table = catalog::ReadTable(oid);
+  if (!guard_.Shares(table)) throw NotAuthorised();
   try {
     catalog::RequireReadable(table, guard_.Names(name));
   } catch (const Error& error) {

@@ -201,6 +201,7 @@ catalog::Table PhoenixRequests::Resolve(const std::string& utf8_name, const char
   if (guard != nullptr && !guard->Shares(name)) throw denied;  // whether or not it exists
   if (!OidIsValid(oid)) throw unknown;
   const catalog::Table table = catalog::ReadTable(oid);
+  if (guard != nullptr && !guard->Shares(table)) throw denied;
   if (!table.ordinary() && !table.partitioned()) throw unknown;
   const auto& shared = database_.session().tables;
   if (shared && std::find(shared->begin(), shared->end(), oid) == shared->end()) throw denied;

@@ -49,6 +49,22 @@ foreach my $table ('other', 'hidden', 'public.other', 'nix')
 		fails_with($b, connects($token) . "SELECT $call(:c, '$table');", '42501', qr/access denied to table/, "$call of $table");
 	}
 }
+# A partition is part of what is excluded, also where it is named; one may be named without the whole.
+$a->safe_psql('postgres', q(CREATE TABLE whole (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE half PARTITION OF whole FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+	CREATE TABLE piece PARTITION OF half FOR VALUES FROM (0) TO (10); INSERT INTO whole VALUES (1); GRANT SELECT ON whole, half, piece TO sharer));
+my ($parted) = connection('{"excluded_tables": ["whole"]}');
+foreach my $table ('whole', 'half', 'piece')
+{
+	foreach my $call ('sync_remote_fetch', 'sync_remote_get_schema', 'sync_remote_get_count', 'sync_transfer')
+	{
+		fails_with($b, connects($parted) . "SELECT $call(:c, '$table');", '42501', qr/access denied to table/, "$call of $table, which is excluded");
+	}
+}
+($parted) = connection('{"allowed_tables": ["piece"]}');
+is($b->safe_psql('postgres', connects($parted) . q(SELECT count(*) FROM sync_remote_fetch(:c, 'piece');)), '1', 'a partition that is shared');
+fails_with($b, connects($parted) . q(SELECT sync_remote_fetch(:c, 'half');), '42501', qr/access denied to table/, 'what it is part of is not');
+$a->safe_psql('postgres', 'DROP TABLE whole');
+
 is($b->safe_psql('postgres', connects($token) . q(SELECT count(*) FROM sync_remote_fetch(:c, 't', 100);)), '100', 'a page');
 fails_with($b, connects($token) . q(SELECT count(*) FROM sync_remote_fetch(:c, 't', 101);), '54000', qr/too large.*max_records_per_request/s, 'a larger one');
 is($b->safe_psql('postgres', connects($token) . q(SELECT created FROM sync_transfer(:c, 't');)), '5000', 'a whole table is no page');
