@@ -280,10 +280,15 @@ std::string TryLoadInBulk(const LoadRequest& request, RowFeed& feed, ApplyCounts
   // A key that is dropped comes from defaults, row by row: the set-based path does that.
   if (request.strategy == Strategy::kAppend) return "the strategy is append";
   const Oid table = request.target->oid;
+  std::vector<AttrNumber> columns;
+  for (size_t position : request.columns)
+    columns.push_back(request.target->columns[position].number);
   try {
     pg::InSubXact([&] {
-      const char* refusal =
-          pg::Call([&] { return refuse_bulk_load(table, request.foreign_keys_are_checked); });
+      const char* refusal = pg::Call([&] {
+        return refuse_bulk_load(table, columns.data(), static_cast<int>(columns.size()),
+                                request.foreign_keys_are_checked);
+      });
       if (refusal != nullptr) throw Refused{refusal};
       counts.created += BulkLoader(request, feed).Run();
     });

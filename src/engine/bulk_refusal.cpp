@@ -1,15 +1,21 @@
 #include "engine/bulk_refusal.h"
 
+#include <algorithm>
+
 #include "pg/compat.h"
 
 extern "C" {
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -71,6 +77,37 @@ const char* refuse_indexes(Relation rel) {
   return refusal;
 }
 
+// Whether it can see in a table what has been written to it since the statement began.
+bool is_users_function(Oid function, void*) {
+  return function >= FirstGenbkiObjectId && func_volatile(function) == PROVOLATILE_VOLATILE;
+}
+
+bool calls_users_function(Node* node, void*) {
+  if (node == nullptr) return false;
+  return check_functions_in_node(node, is_users_function, nullptr) ||
+         pg::walk_expression(node, calls_users_function, nullptr);
+}
+
+// It may look into the table, where it would find rows later than with INSERT, and none of them by
+// an index.
+const char* refuse_functions(Relation rel, const AttrNumber* columns, int count) {
+  const TupleDesc desc = RelationGetDescr(rel);
+  const TupleConstr* constraints = desc->constr;
+  for (int i = 0; constraints != nullptr && i < constraints->num_check; i++) {
+    auto* check = static_cast<Node*>(stringToNode(constraints->check[i].ccbin));
+    if (calls_users_function(check, nullptr)) return "a check calls a function of a user";
+  }
+  for (AttrNumber number = 1; number <= desc->natts; number++) {
+    const Form_pg_attribute attribute = TupleDescAttr(desc, number - 1);
+    if (attribute->attisdropped || attribute->attgenerated != '\0') continue;
+    if (std::find(columns, columns + count, number) != columns + count) continue;
+    if (calls_users_function(build_column_default(rel, number), nullptr)) {
+      return "a default calls a function of a user";
+    }
+  }
+  return nullptr;
+}
+
 // A referenced row must not go away between the check and the commit, and the check must be able to
 // see it.
 const char* refuse_foreign_keys(Relation rel) {
@@ -109,13 +146,15 @@ bool is_empty(Relation rel) {
 
 }  // namespace
 
-const char* refuse_bulk_load(Oid table, bool foreign_keys_are_checked) {
+const char* refuse_bulk_load(Oid table, const AttrNumber* columns, int count,
+                             bool foreign_keys_are_checked) {
   if (IsolationUsesXactSnapshot()) return "the transaction may have an older snapshot";
   if (!ConditionalLockRelationOid(table, ShareRowExclusiveLock)) return "the table is in use";
   Relation rel = table_open(table, NoLock);
   const char* refusal = refuse_relation(rel);
   if (refusal == nullptr) refusal = refuse_indexes(rel);
   if (refusal == nullptr) refusal = refuse_triggers(rel, foreign_keys_are_checked);
+  if (refusal == nullptr) refusal = refuse_functions(rel, columns, count);
   if (refusal == nullptr && !is_empty(rel)) refusal = "it is not empty";
   if (refusal == nullptr && !foreign_keys_are_checked) refusal = refuse_foreign_keys(rel);
   table_close(rel, NoLock);

@@ -85,6 +85,19 @@ foreach my $what (sort keys %refused)
 	$b->safe_psql('postgres', 'DELETE FROM t WHERE id < 0');
 	is($b->safe_psql('postgres', q(SELECT sync_checksum('t'))), $sum, "$what: equal");
 }
+
+# Functions that look into the table would see its rows too late, and none of them by an index.
+my $looks = q(CREATE OR REPLACE FUNCTION next_place() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT coalesce(max(place), 0) + 1 FROM t); END';
+	CREATE OR REPLACE FUNCTION is_alone(new_id int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN new_id > 20 OR NOT EXISTS (SELECT FROM t WHERE id / 2 = new_id / 2); END';);
+($out, $refusal) = transfer("$looks $plain; ALTER TABLE t ADD place int DEFAULT next_place(); CREATE INDEX ON t (place)");
+is("$out $refusal", "$rows|0|0|0 a default calls a function of a user", 'a default that looks into the table');
+is($b->safe_psql('postgres', 'SELECT count(DISTINCT place), max(place) FROM t'), "$rows|$rows", 'sees each row before');
+($out, $refusal) = transfer("$looks $plain; ALTER TABLE t ADD CHECK (is_alone(id)); CREATE INDEX ON t ((id / 2))", ', max_errors => 100');
+is($refusal, 'a check calls a function of a user', 'a check that looks into the table');
+is($out, ($rows - 9) . '|0|0|9', 'refuses what it does not want');
+($out, $refusal) = transfer("$plain; ALTER TABLE t ADD made timestamptz DEFAULT clock_timestamp(), ADD mark uuid DEFAULT gen_random_uuid()");
+is("$out $refusal", "$rows|0|0|0 ", q(defaults by PostgreSQL's own functions: in bulk));
+
 foreach my $case (
 	[ q(, mode => 'online'), 'mode is online' ],
 	[ q(, strategy => 'append'), 'the strategy is append' ])
