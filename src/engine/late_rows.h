@@ -18,12 +18,14 @@ class LateRows {
   const std::vector<size_t>& columns() const { return columns_; }
   /// The rows to be filled in: the row key as it stands here, then the values as they came.
   RowStore& rows() { return rows_; }
-  /// Fills them in, once. `translations`: of foreign keys among the columns. Raises 23503.
+  /// Fills them in, once. `translations`: of foreign keys among the columns. Raises 23503, and
+  /// 42501 where row level security hides rows that the caller has inserted.
   void FillIn(Strategy strategy, const std::vector<const KeyTranslation*>& translations);
 
  private:
   static std::vector<size_t> KeyAnd(const catalog::Table& target,
                                     const std::vector<size_t>& columns);
+  void RequireFilledIn(const std::string& joins, const std::string& same) const;
 
   const catalog::Table& target_;
   std::vector<size_t> columns_;

@@ -155,6 +155,20 @@ foreach my $match ('SIMPLE', 'FULL')
 	}
 }
 
+# Columns that are filled in later, in rows that policies do not let the caller update, or see.
+$b->safe_psql('postgres', 'CREATE ROLE tenant');
+schema('CREATE TABLE node (id int PRIMARY KEY, parent int)', q(ALTER TABLE node ADD FOREIGN KEY (parent) REFERENCES node, ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY may_see ON node FOR SELECT USING (true); CREATE POLICY may_insert ON node FOR INSERT WITH CHECK (true); GRANT ALL ON node TO tenant; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO tenant));
+$a->safe_psql('postgres', 'INSERT INTO node SELECT i, CASE WHEN i < 300 THEN i + 1 END FROM generate_series(1, 300) i');
+my %as_tenant = (before => "SET sync.allowed_peers = '*'; SET ROLE tenant;\n");
+refused(q(strategy => 'skip'), '42501', qr/row level security keeps references of table "node" from being filled in/, 'rows that may not be updated', %as_tenant);
+is(on_b('SELECT count(*) FROM node'), '0', 'do not come without what they refer to');
+on_b('CREATE POLICY may_update ON node FOR UPDATE USING (id < 100)');
+refused(q(strategy => 'skip'), '42501', undef, 'some that may', %as_tenant);
+on_b('DROP POLICY may_update ON node; CREATE POLICY may_update ON node FOR UPDATE USING (true)');
+is(transfer_all(q(strategy => 'skip'), %as_tenant), 'node|300|0|0|0', 'all that may');
+same('filled in', 'node');
+
 # Partitioned tables, whose partitions have keys of their own, in a cycle.
 schema(q(CREATE TABLE p (id int, parent int, PRIMARY KEY (id)) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (500); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (500) TO (2000)),
 	q(ALTER TABLE p ADD FOREIGN KEY (parent) REFERENCES p));
