@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "core/text.h"
+#include "net/lookout.h"
 
 namespace pgsync::net {
 
@@ -270,6 +271,7 @@ class CurlStream : public Stream {
 
  protected:
   size_t DoRead(char* to, size_t size) override {
+    lookout_.Look(connection_->socket());
     for (;;) {
       if (const auto got = DoTryRead(to, size)) return *got;
       waiter_.Wait(connection_->socket(), Waiter::Interest::kRead);
@@ -315,6 +317,7 @@ class CurlStream : public Stream {
 
   std::unique_ptr<CurlConnection> connection_;
   Waiter& waiter_;
+  Lookout lookout_{waiter_};
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 
 #include "core/text.h"
+#include "net/lookout.h"
 
 namespace pgsync::net {
 
@@ -27,6 +28,7 @@ class PlainStream : public Stream {
 
  protected:
   size_t DoRead(char* to, size_t size) override {
+    lookout_.Look(socket_.get());
     for (;;) {
       if (const auto got = DoTryRead(to, size)) return *got;
       waiter_.Wait(socket_.get(), core::Waiter::Interest::kRead);
@@ -59,6 +61,7 @@ class PlainStream : public Stream {
  private:
   Socket socket_;
   core::Waiter& waiter_;
+  Lookout lookout_{waiter_};
 };
 
 void SetOption(int fd, int level, int option, int value) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/text.h"
+#include "net/lookout.h"
 
 namespace pgsync::net {
 
@@ -44,6 +45,7 @@ class TlsStream : public Stream {
 
  protected:
   size_t DoRead(char* to, size_t size) override {
+    lookout_.Look(socket_.get());
     const int want = static_cast<int>(std::min<size_t>(size, 1 << 30));
     return Repeat([&] { return SSL_read(ssl_, to, want); }, "connection lost");
   }
@@ -107,6 +109,7 @@ class TlsStream : public Stream {
   Socket socket_;
   SSL* ssl_;
   core::Waiter& waiter_;
+  Lookout lookout_{waiter_};
   std::vector<char> record_;
   bool broken_ = false;
 };

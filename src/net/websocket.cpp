@@ -30,8 +30,6 @@ constexpr char kUserAgent[] = "sync";
 constexpr size_t kChunk = 64 * 1024;
 // So much of a frame shows that the peer has not gone silent in the middle of it.
 constexpr size_t kSignOfLife = 16 * 1024;
-// After so many of those interrupts are looked for.
-constexpr unsigned kSigns = 64;
 // How long the peer may take to see that the socket is closed, and why.
 constexpr std::chrono::milliseconds kCloseTime{1000};
 
@@ -156,14 +154,9 @@ struct WebSocket::Impl : public core::ByteSink {
     socket.text(true);
   }
 
-  // What came so far is a sign of life: the wait begins anew. Where something is always there
-  // already, nothing is waited for, and whatever interrupts the process has to be looked for.
+  // What came so far is a sign of life: the wait begins anew.
   void Alive() {
     unheard = 0;
-    if (++signs % kSigns == 0) {
-      (void)waiter.WaitUntil(stream.fd(), core::Waiter::Interest::kRead,
-                             core::Clock::now() + std::chrono::milliseconds(1));
-    }
     if (idle_limit) waiter.set_deadline(core::Clock::now() + *idle_limit);
   }
 
@@ -229,7 +222,6 @@ struct WebSocket::Impl : public core::ByteSink {
   BeastSocket socket;
   std::optional<std::chrono::milliseconds> idle_limit;
   size_t unheard = 0;  // bytes since the last sign of life
-  unsigned signs = 0;
   std::string held;    // of the message that is being written
   bool begun = false;  // a part of that has been sent
 };

@@ -189,6 +189,20 @@ foreach my $case (
 	$b->safe_psql('postgres', 'SELECT pg_reload_conf()');
 }
 
+# One that sends so fast that there is nothing to wait for: the time is over all the same, and the call can be cancelled.
+{
+	my $flood = sub {
+		my ($c) = @_;
+		read_head($c);
+		my $bytes = "HTTP/1.1 100 Continue\r\n\r\n" x 20000;
+		my $end = time + 60;
+		while (time < $end) { syswrite($c, $bytes) or return; }
+	};
+	my $port = fake_peer($flood);
+	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH', timeout => '1 s')", '57014', qr/timeout/, 'interim answers without end');
+	fails_with($b, "SET statement_timeout = '1s';\nSELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", '57014', qr/statement timeout/, 'which can be cancelled');
+}
+
 stop_fake_peers();
 
 # ---- a busy peer ---------------------------------------------------------------------------------

@@ -62,6 +62,43 @@ TEST_F(PlainStreamTest, ReadsWhatIsThereWithoutWaitingForMore) {
   EXPECT_EQ(far_->ReadSome(bytes, 2), 1u);
 }
 
+// A peer that sends as fast as it is read must not keep a process from what it has to notice.
+TEST_F(PlainStreamTest, NoticesTheDeadlineWhereSomethingIsAlwaysThere) {
+  WriteAll(*near_, "abc");
+  far_waiter_.set_deadline(core::Clock::now() - std::chrono::seconds(1));
+  char byte;
+  EXPECT_THROW((void)far_->ReadSome(&byte, 1), core::TimeoutError);
+  far_waiter_.set_deadline(std::nullopt);
+  EXPECT_EQ(ReadUntil(*far_, 3), "abc");
+}
+
+TEST(PlainStreamOfBusyPeerTest, LooksForInterruptsNowAndThen) {
+  class InterruptedWaiter : public core::Waiter {
+   public:
+    bool WaitUntil(int, Interest, std::optional<core::Clock::time_point>) override {
+      if (++looks == 3) throw core::Error(core::sqlstate::kQueryCanceled, "canceled");
+      return true;
+    }
+    int looks = 0;
+  };
+  InterruptedWaiter waiter;
+  PollWaiter far_waiter;
+  auto [a, b] = SocketPair();
+  auto near = MakePlainStream(std::move(a), waiter);
+  auto far = MakePlainStream(std::move(b), far_waiter);
+  int reads = 0;
+  char byte;
+  EXPECT_EQ(StateOf([&] {
+              for (;; reads++) {
+                WriteAll(*far, "a");
+                (void)near->ReadSome(&byte, 1);
+              }
+            }),
+            "57014");
+  EXPECT_EQ(waiter.looks, 3);
+  EXPECT_GT(reads, 3);
+}
+
 TEST_F(PlainStreamTest, TriesToReadWithoutWaiting) {
   char bytes[100];
   EXPECT_EQ(far_->TryRead(bytes, sizeof(bytes)), std::nullopt);
