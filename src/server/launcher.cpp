@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <deque>
 #include <map>
+#include <set>
 
 #include "core/peer_error.h"
 #include "core/text.h"
@@ -49,6 +50,7 @@ constexpr seconds kStartTimeout{20};
 constexpr milliseconds kStartRetry{200};
 // The launcher, a probe, two writers.
 constexpr int kOtherWorkers = 4;
+// One address may have at most half of them, so that it cannot keep all others out.
 constexpr size_t kMaxQueued = 64;
 constexpr size_t kMaxWaiting = 256;
 
@@ -56,6 +58,7 @@ constexpr size_t kMaxWaiting = 256;
 struct Waiting {
   net::Socket socket;
   core::IpAddress address;
+  std::string network;
   int port;
   Clock::time_point give_up;
   bool tls = false;  // the first byte is there, and begins a TLS handshake
@@ -69,6 +72,15 @@ struct Starting {
   BackgroundWorkerHandle* handle;
   Clock::time_point give_up;
 };
+
+// Whether there is room in one of the two lists for one more peer of that network.
+template <typename Peers, typename PeerOf>
+bool HasRoom(const Peers& peers, size_t most, const std::string& network, PeerOf peer_of) {
+  const auto same = std::count_if(peers.begin(), peers.end(), [&](const auto& entry) {
+    return peer_of(entry).network == network;
+  });
+  return peers.size() < most && static_cast<size_t>(same) < most / 2;
+}
 
 class Launcher {
  public:
@@ -147,14 +159,15 @@ void Launcher::AcceptPeers(int listener) {
   for (;;) {
     Accepted accepted = AcceptPeer(listener);
     if (accepted.socket.get() < 0) return;
-    Waiting peer{std::move(accepted.socket), accepted.address, accepted.port,
-                 Clock::now() + seconds(settings::authentication_timeout_s)};
+    Waiting peer{std::move(accepted.socket), accepted.address, NetworkOf(accepted.address),
+                 accepted.port, Clock::now() + seconds(settings::authentication_timeout_s)};
     if (!core::SplitList(settings::allowed_clients).empty() &&
         !core::ListContains(settings::allowed_clients, peer.address)) {
       Refuse(peer, "address is not in sync.allowed_clients", false);
       continue;
     }
-    if (first_bytes_.size() >= kMaxWaiting) {
+    if (!HasRoom(first_bytes_, kMaxWaiting, peer.network,
+                 [](const auto& entry) -> const Waiting& { return entry.second; })) {
       Refuse(peer, "too many connections that send nothing", false);
       continue;
     }
@@ -173,7 +186,8 @@ void Launcher::FirstByte(int fd) {
   if (recv(fd, &byte, 1, MSG_PEEK) != 1) return;  // gone without a word
   constexpr unsigned char kTlsHandshake = 0x16;
   peer.tls = byte == kTlsHandshake;
-  if (queue_.size() >= kMaxQueued) {
+  if (!HasRoom(queue_, kMaxQueued, peer.network,
+               [](const Waiting& queued) -> const Waiting& { return queued; })) {
     Refuse(peer, "too many peers wait", true);
     return;
   }
@@ -215,8 +229,7 @@ void Launcher::Hello(int fd) {
 
 bool Launcher::StartWorker(Waiting& peer) {
   uint64 nonce;
-  const auto slot =
-      session::ReservePeer(peer.address.ToString(), peer.port, NetworkOf(peer.address), &nonce);
+  const auto slot = session::ReservePeer(peer.address.ToString(), peer.port, peer.network, &nonce);
   if (!slot) return false;
   BackgroundWorkerHandle* handle = nullptr;
   const bool registered = pg::Call([&] {
@@ -232,13 +245,16 @@ bool Launcher::StartWorker(Waiting& peer) {
 
 void Launcher::StartQueued() {
   retry_start_.reset();
-  while (!queue_.empty()) {
-    if (!StartWorker(queue_.front())) {
-      // No place, or no background worker to be had: one may end without telling us.
-      retry_start_ = Clock::now() + kStartRetry;
-      return;
+  std::set<std::string> waiting;  // networks whose first peer has to
+  for (auto next = queue_.begin(); next != queue_.end();) {
+    if (waiting.count(next->network) == 0 && StartWorker(*next)) {
+      next = queue_.erase(next);
+      continue;
     }
-    queue_.pop_front();
+    // No place, or not for its network, or no background worker: one may end without telling us.
+    retry_start_ = Clock::now() + kStartRetry;
+    waiting.insert(next->network);
+    ++next;
   }
 }
 

@@ -137,6 +137,16 @@ ok(log_contains($a, qr/peer=127\.0\.0\.4:\d+ reason="unknown code" wrong_guesses
 is(guess('127.0.0.4', 'X-Forwarded-For: 192.0.2.9', 'X-Forwarded-For: 2001:db8::1')->{status}, 401, 'what its client has sent before it as a header of that name');
 ok(log_contains($a, qr/peer=127\.0\.0\.4:\d+ reason="unknown code" wrong_guesses=3/, $offset), 'is not what the proxy says');
 
+# Nor does an address keep others out that only connects, or does not come to the end of a request.
+foreach my $case ([ '', 300, 'connections that say nothing' ], [ 'GET /sync', 100, 'halves of requests' ])
+{
+	my ($bytes, $count, $what) = @$case;
+	my @open = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, LocalAddr => '127.0.0.8') } 1 .. $count;
+	if (length $bytes) { local $SIG{PIPE} = 'IGNORE'; syswrite($_, $bytes) foreach @open; }
+	is(ask('127.0.0.9', '')->{status}, 200, "$what from one address: another is answered");
+	close $_ foreach @open;
+}
+
 no_leftovers($a, 'in the end');
 $a->stop;
 done_testing();
