@@ -21,11 +21,27 @@ using core::Cat;
 using core::Error;
 namespace sqlstate = core::sqlstate;
 
+namespace {
+
+// The log shows neither the statement nor, where the call is part of another (`argument` is not
+// null), what these say of it: the client is told.
+void hide_secrets(void* argument) {
+  errhidestmt(true);
+  if (argument != nullptr) errhidecontext(true);
+}
+
+}  // namespace
+
 Datum call_body(FunctionCallInfo fcinfo, Datum (*body)(FunctionCallInfo), bool secret) {
   Datum result = 0;
+  ErrorContextCallback callback;
   if (secret) {
     const char* name = get_func_name(fcinfo->flinfo->fn_oid);
     pgstat_report_activity(STATE_RUNNING, name ? name : "sync");
+    callback.callback = hide_secrets;
+    callback.arg = error_context_stack;
+    callback.previous = error_context_stack;
+    error_context_stack = &callback;
   }
   pg::Enter(
       [&] {
@@ -33,6 +49,7 @@ Datum call_body(FunctionCallInfo fcinfo, Datum (*body)(FunctionCallInfo), bool s
         result = body(fcinfo);
       },
       secret);
+  if (secret) error_context_stack = callback.previous;
   return result;
 }
 

@@ -38,6 +38,14 @@ fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', timeout => '-5 s')", '22
 fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', timeout => '1000 years')", '22023', qr/timeout/, 'a thousand years');
 fails_with($b, "SELECT sync_connect('$url', 'ABCDEFGH', timeout => NULL)", '22004', qr/timeout/, 'null timeout');
 ok(!log_contains($b, qr/STATEMENT:.*sync_connect/), 'statements with codes are not logged with their errors');
+{
+	my $offset = -s $b->logfile;
+	my $call = "sync_connect('http://localhost:" . free_port() . "', 'SECRETCD')";
+	fails_with($b, "DO \$\$ BEGIN PERFORM $call; END \$\$", '08001', undef, 'a call in a function');
+	fails_with($b, "SET log_parameter_max_length_on_error = -1;\nPREPARE p (text) AS SELECT sync_connect('http://localhost:" . free_port() . "', \$1);\nEXECUTE p ('SECRETCD')", '08001', undef, 'a prepared call');
+	ok(log_contains($b, qr/08001: could not connect/, $offset), 'is in the log');
+	ok(!log_contains($b, qr/SECRETCD/, $offset), 'without the code');
+}
 
 # ---- nobody there --------------------------------------------------------------------------------
 
