@@ -63,6 +63,15 @@ const char* MediaTypeOf(RowForm form) {
   }
 }
 
+// Others are shown what a worker does, and not what its peer has written there in its place.
+const char* ShownOperation(const std::string& operation) {
+  static constexpr const char* kKnown[] = {"tables",    "schema",    "count",      "definitions",
+                                           "open",      "rows",      "digest",     "digest/cells",
+                                           "push/open", "push/rows", "push/commit"};
+  const auto* known = std::find(std::begin(kKnown), std::end(kKnown), operation);
+  return known != std::end(kKnown) ? *known : "unknown request";
+}
+
 }  // namespace
 
 void NativeRoutes::Reply(const std::string& json) {
@@ -93,6 +102,7 @@ catalog::Table NativeRoutes::Resolve(const std::string& text) const {
         .WithDetail("The session does not share this table.");
   }
   catalog::Table table = catalog::ReadTable(oid);
+  if (guard != nullptr) guard->RequireShared(table);
   catalog::RequireReadable(table, IsNamed(name));
   return table;
 }
@@ -109,8 +119,9 @@ void NativeRoutes::Handle(const std::string& operation, const net::HttpRequest& 
     throw Error(sqlstate::kInsufficientPrivilege, "the session does not let its peer write")
         .WithHint("Create the session with direction \"receive\" for a peer that pushes.");
   }
-  pgstat_report_activity(STATE_RUNNING, operation.c_str());
-  session::SetPeerActivity(operation.c_str());
+  const char* const shown = ShownOperation(operation);
+  pg::Call([&] { pgstat_report_activity(STATE_RUNNING, shown); });
+  session::SetPeerActivity(shown);
   if (!(pushes ? Push(operation, request) : Read(operation, request, target))) {
     throw Error(sqlstate::kNotFound, Cat("there is no ", request.method, " ", core::kNativePath,
                                          core::Excerpt(operation, 50)));

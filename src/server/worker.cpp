@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/cidr.h"
+#include "core/json.h"
 #include "core/native_protocol.h"
 #include "core/text.h"
 #include "net/http_server.h"
@@ -260,7 +261,7 @@ std::string PrefixOf(const net::HttpTarget& target) {
 
 std::string OperationOf(const net::HttpTarget& target) {
   const size_t at = target.path.rfind(core::kNativePath);
-  if (at == std::string::npos) {
+  if (at == std::string::npos || !core::IsUtf8(std::string_view(target.path).substr(at))) {
     throw Error(sqlstate::kNotFound, "there is nothing at this path")
         .WithHint(Cat("The protocol is under ", core::kNativePath, "."));
   }

@@ -268,6 +268,21 @@ is(status_of(http_request($port, request('POST', 'connect', body => qq({"code": 
 	ok(log_contains($a, qr/sync peer ended: .*result=timeout/), 'and that is logged');
 }
 
+# What a peer asks for in vain is shown to nobody.
+{
+	my $t = ticket(new_code($a));
+	my $curious = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+	syswrite($curious, request('GET', "n\xc3\xa4\xffse", ticket => $t, connection => 'keep-alive'));
+	sysread($curious, my $answer, 4096);
+	is(status_of($answer), 404, 'what is not there');
+	unlike($answer, qr/\xff/, 'the answer is UTF-8');
+	my ($ret, $out, $err) = $a->psql('postgres', "SET client_encoding = 'LATIN1'; SELECT count(*) FROM sync_peers() p JOIN pg_stat_activity s USING (pid) WHERE p.state || s.query LIKE '%se%'; SELECT p.state, s.query FROM sync_peers() p JOIN pg_stat_activity s USING (pid)");
+	is($err, '', 'what workers do can be read');
+	like($out, qr/^0$/m, 'without what the peer has written');
+	close $curious;
+	wait_for(sub { $a->safe_psql('postgres', 'SELECT count(*) FROM sync_peers()') eq '0' }, 'the connection is gone');
+}
+
 # A server that has no background worker to spare says so.
 {
 	my $scarce = new_sync_node('scarce', conf => "max_worker_processes = 2\nsync.queue_timeout = 500ms\n");
