@@ -129,6 +129,8 @@ void RowMatcher::Apply() {
     incoming_.Clear();
   }
   found_.Clear();
+  for (const OwnReference& reference : matching_.own_references)
+    reference.found->rows().Clear();
   next_.Apply();
 }
 
@@ -176,8 +178,6 @@ void RowMatcher::FindBelow() {
     if (below.rows() > 0) Find(below);
     below.Clear();
   }
-  for (const OwnReference& reference : matching_.own_references)
-    reference.found->rows().Clear();
 }
 
 std::string RowMatcher::RowsBelow() const {
