@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use SyncTest;
 use SyncPeers;
 use Test::More;
-use Time::HiRes qw(time usleep);
+use Time::HiRes qw(time);
 
 my $a = new_sync_node('sender', conf => "sync.max_connections = 10\n");
 my $b = new_sync_node('receiver', conf => "sync.max_jobs = 3\nsync.lock_timeout = 5min\n");
@@ -54,9 +54,11 @@ finished($held);
 is(sql('SELECT count(*) FROM sync_transfers'), '1', 'what was rolled back is no job');
 soon_is($b, q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync job worker'), '0', 'and has no worker');
 
-$held = background($b, "BEGIN;\nSELECT sync_transfer_async('main', tables => '{t}', strategy => 'overwrite');\nSELECT pg_sleep(2);\nCOMMIT;\n");
-usleep(1_000_000);
+my $gate = gate($b, 1);
+$held = background($b, "BEGIN;\nSELECT sync_transfer_async('main', tables => '{t}', strategy => 'overwrite');\nSELECT pg_advisory_lock_shared(1);\nCOMMIT;\n");
+at_gate($b, 1, 'a transaction has asked for a job');
 is(sql('SELECT count(*) FROM sync_transfers'), '1', 'before COMMIT there is none');
+open_gate($b, 1, $gate);
 ($uuid) = finished($held) =~ /([0-9a-f-]{36})/;
 wait_status($uuid, 'completed', 'after COMMIT');
 
@@ -105,7 +107,7 @@ $uuid = sql("SELECT sync_transfer_async('main', $slow, strategy => 'overwrite')"
 wait_for(sub { sql("SELECT count(*) FROM sync_progress() WHERE transfer = '$uuid'") eq '1' }, 'the job runs');
 is(sql("SELECT p.pid = t.worker_pid AND t.status = 'in_progress' AND t.worker_start IS NOT NULL AND t.attempts = 1 FROM sync_progress() p JOIN sync_transfers t ON t.uuid = p.transfer"),
 	't', 'its row tells which worker runs it');
-my $gate = gate($b, 1);
+$gate = gate($b, 1);
 my $listener = background($b, "LISTEN sync_transfer;\nSELECT pg_advisory_lock_shared(1);\n");
 at_gate($b, 1, 'somebody listens');
 my $began = time;
