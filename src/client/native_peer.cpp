@@ -233,6 +233,7 @@ void NativePeer::SpendCode(const NativeCredentials& credentials) {
 void NativePeer::Connect(const NativeCredentials& credentials) {
   const auto deadline = Clock::now() + timeout_;
   milliseconds retry = kBusyRetry;
+  std::optional<Error> refused;
   for (;;) {
     waiter_.set_deadline(deadline);
     try {
@@ -245,9 +246,13 @@ void NativePeer::Connect(const NativeCredentials& credentials) {
     } catch (const MayWait& refusal) {
       retry = std::max<milliseconds>(kBusyRetry, refusal.retry_after());
       if (Clock::now() + retry >= deadline) throw;
+      refused = refusal;
     } catch (const Error& error) {
       const bool busy = error.state() == sqlstate::kTooManyConnections;
+      // Time is up while it is asked once more: what it has said before is why.
+      if (refused && error.state() == sqlstate::kQueryCanceled) throw *refused;
       if (!busy || Clock::now() + kBusyRetry >= deadline) throw;
+      refused = error;
       retry = kBusyRetry;
     }
     DropConnection();

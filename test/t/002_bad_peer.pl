@@ -210,6 +210,17 @@ foreach my $case (
 	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH', timeout => '1 s')", '57014', qr/timeout/, 'interim answers without end');
 	fails_with($b, "SET statement_timeout = '1s';\nSELECT sync_connect('http://localhost:$port', 'ABCDEFGH')", '57014', qr/statement timeout/, 'which can be cancelled');
 }
+# Why it could not be connected to is what it has said last, not that it then said nothing any more.
+{
+	my $asked = PostgreSQL::Test::Utils::tempdir() . '/asked';
+	my $port = playing(connect => sub {
+		my ($c) = @_;
+		sleep 100 if -e $asked;
+		append_to_file($asked, '');
+		print $c http_body(503, '{"error": {"sqlstate": "53300", "message": "peer is busy"}}');
+	});
+	fails_with($b, "SELECT sync_connect('http://localhost:$port', 'ABCDEFGH', timeout => '3 s')", '53300', qr/busy/, 'a peer that is busy, and then silent');
+}
 
 stop_fake_peers();
 
