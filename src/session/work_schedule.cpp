@@ -20,7 +20,7 @@ constexpr int kDatabases = 1024;
 struct WorkSlot {
   Oid database;  // InvalidOid: free
   TimestampTz due_at;
-  uint64 version;  // counts who has made work due
+  uint64 version;  // counts who has made work due, or has looked
   uint64 looked;   // counts who has looked
 };
 static_assert(std::is_trivially_copyable_v<WorkSlot>);
@@ -128,6 +128,7 @@ void note_due(Oid database, int64 due_at, uint64 version) noexcept {
   LWLockAcquire(lock(), LW_EXCLUSIVE);
   if (WorkSlot* slot = place_of(database)) {
     slot->due_at = slot->version == version ? due_at : earlier(slot->due_at, due_at);
+    slot->version++;
     slot->looked++;
   }
   LWLockRelease(lock());

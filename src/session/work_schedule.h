@@ -15,10 +15,10 @@ void publish_due_at_commit(int64 due_at) noexcept;
 /// The same at once. Raises nothing: also called at the end of a process.
 void advance_due(Oid database, int64 due_at) noexcept;
 
-/// A number that changes whenever someone makes work due.
+/// A number that changes whenever someone makes work due, or has looked.
 uint64 WorkVersion(Oid database);
 /// What a process knows that has looked: the next work is due then; 0: there is none. `version`:
-/// what WorkVersion() said before it looked; what was made due since then stays so.
+/// what WorkVersion() said before it looked; what was made due, or seen, since then stays so.
 void note_due(Oid database, int64 due_at, uint64 version) noexcept;
 
 // ---- for the launcher --------------------------------------------------------------------------

@@ -32,7 +32,10 @@ sql(q(CREATE ROLE other;
 	ALTER TABLE sync_notices RENAME TO kept_notices;
 	INSERT INTO kept_notices (connection_uuid, direction, site_url, auth_token_hash, action, run_as, next_attempt_at)
 		SELECT uuid, direction, site_url, 'x', 'active', run_as, '9999-12-31' FROM sync_connections;
-	CREATE VIEW sync_notices AS SELECT n.* FROM (SELECT pg_advisory_xact_lock_shared(1)) AS gate, kept_notices n));
+	CREATE TABLE way (shut bool); INSERT INTO way VALUES (true);
+	CREATE FUNCTION pass() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+		IF (SELECT shut FROM public.way) THEN PERFORM pg_advisory_xact_lock_shared(1); END IF; RETURN true; END $$;
+	CREATE VIEW sync_notices AS SELECT n.* FROM (SELECT pass()) AS gate, kept_notices n));
 foreach my $how (
 	[ q(sync_cancel_transfer('JOB')), 'cancelled on request' ],
 	[ q(sync_update_connection('main', '{"run_as": "other"}')), 'its connection was changed' ])
@@ -62,7 +65,6 @@ sql('UPDATE sync_connections SET run_as = current_user');
 	wait_for(sub { status($next) eq 'completed' }, 'the next job has its turn');
 	is(status($job) . ' ' . status($next), 'cancelled completed', 'the job that has waited');
 }
-sql(q(DROP VIEW sync_notices; ALTER TABLE kept_notices RENAME TO sync_notices));
 
 # ---- it will be tried again ------------------------------------------------------------------------
 
@@ -77,6 +79,26 @@ sql(q(CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFOR
 	open_gate($b, 2, $gate);
 	ends($job, 'cancelled|1|cancelled on request|t|t', 'a job that was to be tried again');
 }
+
+# A worker that has looked before that was noted, and tells later what it has seen, takes nothing back.
+{
+	my @gates = (gate($b, 1), gate($b, 2));
+	sql('UPDATE way SET shut = false');
+	my $job = ask();
+	at_gate($b, 2, 'the job has failed, and its worker notes that');
+	sql('UPDATE way SET shut = true');
+	sql(q(SELECT sync_update_connection('main', '{}')));
+	at_gate($b, 1, 'another worker has looked for jobs, and goes on looking');
+	sql('UPDATE way SET shut = false');
+	open_gate($b, 2, $gates[1]);
+	wait_for(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'sync job worker')) eq '1' }, 'the first one has told when the job is due');
+	$site->{mode}->('pass');
+	open_gate($b, 1, $gates[0]);
+	wait_for(sub { status($job) eq 'completed' }, 'the job is tried again');
+	is(sql("SELECT status, attempts FROM sync_transfers WHERE uuid = '$job'"), 'completed|2', 'a job that another worker has not seen');
+	sql('DROP TABLE t');
+}
+sql(q(DROP VIEW sync_notices; ALTER TABLE kept_notices RENAME TO sync_notices));
 
 # ---- no worker has it any more ---------------------------------------------------------------------
 
