@@ -18,8 +18,9 @@ class LateRows {
   const std::vector<size_t>& columns() const { return columns_; }
   /// The rows to be filled in: the row key as it stands here, then the values as they came.
   RowStore& rows() { return rows_; }
-  /// Fills them in, once. `translations`: of foreign keys among the columns. Raises 23503, and
-  /// 42501 where row level security hides rows that the caller has inserted.
+  /// Fills them in, once. `translations`: of foreign keys among the columns. Raises 23503,
+  /// 22000 where a column cannot hold a key here, and 42501 where row level security hides rows
+  /// that the caller has inserted.
   void FillIn(Strategy strategy, const std::vector<const KeyTranslation*>& translations);
 
  private:
