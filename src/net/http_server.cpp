@@ -125,6 +125,12 @@ std::optional<HttpRequest> HttpServerConnection::ReadHead(const HttpLimits& limi
   if (error) RefuseRequest(error);
 
   const auto& message = impl.parser->get();
+  // Where a body ends must not be open to another opinion, such as that of a proxy before us.
+  const auto coding = message[http::field::transfer_encoding];
+  if (!coding.empty() && (!boost::beast::iequals(coding, "chunked") ||
+                          message.count(http::field::content_length) > 0)) {
+    throw BadRequest(400, "malformed request: bad Transfer-Encoding");
+  }
   HttpRequest request;
   request.method = std::string(message.method_string());
   request.target = std::string(message.target());

@@ -87,6 +87,7 @@ TEST(HttpServerHostileTest, AmbiguousLengthsAreRefusedWith400) {
   for (const char* fields :
        {"Content-Length: 5\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nContent-Length: 5", "Content-Length: 5\r\nContent-Length: 6",
+        "Transfer-Encoding: chunked, identity\r\nContent-Length: 5", "Transfer-Encoding: gzip",
         "Content-Length: 5, 6", "Content-Length: -1", "Content-Length: +5", "Content-Length: 0x5",
         "Content-Length: 5 5", "Content-Length: ", "Content-Length: 18446744073709551616",
         "Content-Length: five"}) {
