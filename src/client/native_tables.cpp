@@ -7,17 +7,31 @@ using core::Cat;
 using core::Error;
 namespace sqlstate = core::sqlstate;
 
+namespace {
+
+std::string RequestOf(const std::vector<std::string>& tables) {
+  core::JsonWriter json;
+  json.BeginObject().Field("tables", tables).EndObject();
+  return pg::ToUtf8(json.Take());
+}
+
+template <typename Entry>
+std::vector<Entry> ReadTables(const core::JsonDocument& reply) {
+  std::vector<Entry> entries;
+  for (const core::JsonObject& entry :
+       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
+    entries.push_back(Entry::Read(entry));
+  }
+  return entries;
+}
+
+}  // namespace
+
 std::vector<core::TableListEntry> NativePeer::ListTables(const std::optional<std::string>& schema,
                                                          bool exact_counts) {
   std::string operation = Cat("tables?exact=", exact_counts ? 1 : 0);
   if (schema) operation += Cat("&schema=", net::EncodeQueryValue(pg::ToUtf8(*schema)));
-  const core::JsonDocument reply = Exchange("GET", operation, "");
-  std::vector<core::TableListEntry> tables;
-  for (const core::JsonObject& entry :
-       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
-    tables.push_back(core::TableListEntry::Read(entry));
-  }
-  return tables;
+  return ReadTables<core::TableListEntry>(Exchange("GET", operation, ""));
 }
 
 core::TableInfo NativePeer::GetSchema(const std::string& table) {
@@ -27,16 +41,9 @@ core::TableInfo NativePeer::GetSchema(const std::string& table) {
 }
 
 std::vector<core::TableInfo> NativePeer::GetDefinitions(const std::vector<std::string>& tables) {
-  core::JsonWriter json;
-  json.BeginObject().Field("tables", tables).EndObject();
-  const std::string request = pg::ToUtf8(json.Take());
-  const core::JsonDocument reply =
-      Patient(true, [&] { return Exchange("POST", "definitions", request); });
-  std::vector<core::TableInfo> definitions;
-  for (const core::JsonObject& entry :
-       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
-    definitions.push_back(core::TableInfo::Read(entry));
-  }
+  const std::string request = RequestOf(tables);
+  auto definitions = ReadTables<core::TableInfo>(
+      Patient(true, [&] { return Exchange("POST", "definitions", request); }));
   if (definitions.size() != tables.size()) {
     throw Error(sqlstate::kProtocolViolation, "the peer did not define the tables that were named");
   }
@@ -50,15 +57,9 @@ int64 NativePeer::Count(const std::string& table) {
 }
 
 std::vector<core::OpenedTable> NativePeer::Open(const std::vector<std::string>& tables) {
-  core::JsonWriter json;
-  json.BeginObject().Field("tables", tables).EndObject();
-  const std::string request = pg::ToUtf8(json.Take());
-  const core::JsonDocument reply = Patient(true, [&] { return Exchange("POST", "open", request); });
-  std::vector<core::OpenedTable> opened;
-  for (const core::JsonObject& entry :
-       core::JsonObject(reply, "reply of the peer").Objects("tables")) {
-    opened.push_back(core::OpenedTable::Read(entry));
-  }
+  const std::string request = RequestOf(tables);
+  auto opened = ReadTables<core::OpenedTable>(
+      Patient(true, [&] { return Exchange("POST", "open", request); }));
   if (opened.size() != tables.size()) {
     throw Error(sqlstate::kProtocolViolation, "the peer did not open the tables that were named");
   }

@@ -10,14 +10,14 @@ namespace {
 // How large a batch may become before it spills to a file, in kB. One row may be larger.
 constexpr int kBatchMemory = 16 * 1024;
 
-// A value that was translated may be as long as the referenced column allows: how long it may be
-// here is looked at when it is written.
+// A value that was translated may be as long as the referenced column allows.
 std::vector<RowStore::Column> StoredColumns(const catalog::Table& target,
                                             const BatchColumns& columns) {
   std::vector<RowStore::Column> stored;
   for (size_t position : columns.All()) {
-    stored.push_back(RowStore::ColumnOf(target.columns[position]));
-    if (Contains(columns.carried, position)) stored.back().typmod = -1;
+    const catalog::Column& column = target.columns[position];
+    stored.push_back(Contains(columns.carried, position) ? RowStore::UnlimitedColumnOf(column)
+                                                         : RowStore::ColumnOf(column));
   }
   return stored;
 }

@@ -6,6 +6,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "executor/spi.h"
 }
 
@@ -27,6 +28,20 @@ class BatchStatement {
   /// Runs it and leaves the result where SPI does. Does nothing where the statement is empty. For
   /// leaves. Returns the number of rows processed.
   uint64 run(int64 first, int64 last) const;
+  /// Runs it and hands the values of each row of the result to `take(values, nulls)`. For leaves.
+  template <typename Take>
+  void run_for_each(int64 first, int64 last, Take take) const {
+    if (plan_ == nullptr) return;
+    const uint64 count = run(first, last);
+    SPITupleTable* const rows = SPI_tuptable;
+    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * rows->tupdesc->natts));
+    auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * rows->tupdesc->natts));
+    for (uint64 i = 0; i < count; i++) {
+      heap_deform_tuple(rows->vals[i], rows->tupdesc, values, nulls);
+      take(values, nulls);
+    }
+    SPI_freetuptable(rows);
+  }
   /// Runs a statement of one row and one column of type bigint or boolean, which is prepared. For
   /// leaves.
   Datum value(int64 first, int64 last) const;

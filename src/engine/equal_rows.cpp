@@ -6,7 +6,6 @@
 #include "pg/query.h"
 
 extern "C" {
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 }
 
@@ -22,10 +21,8 @@ constexpr int kNewMemory = 4 * 1024;  // kB
 std::vector<RowStore::Column> StoredColumns(const catalog::Table& target,
                                             const std::vector<size_t>& columns) {
   std::vector<RowStore::Column> stored = {{BOOLOID}};
-  for (size_t position : columns) {
-    stored.push_back(RowStore::ColumnOf(target.columns[position]));
-    stored.back().typmod = -1;
-  }
+  for (size_t position : columns)
+    stored.push_back(RowStore::UnlimitedColumnOf(target.columns[position]));
   return stored;
 }
 
@@ -59,15 +56,9 @@ EqualRows::EqualRows(const catalog::Table& target, const BatchColumns& columns,
 void EqualRows::Note(int64 first, int64 last) {
   rows_to_note_.Prepare();
   pg::Call([&] {
-    const uint64 count = rows_to_note_.run(first, last);
-    SPITupleTable* const rows = SPI_tuptable;
-    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * rows->tupdesc->natts));
-    auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * rows->tupdesc->natts));
-    for (uint64 i = 0; i < count; i++) {
-      heap_deform_tuple(rows->vals[i], rows->tupdesc, values, nulls);
+    rows_to_note_.run_for_each(first, last, [&](Datum* values, bool* nulls) {
       rows_.put(DatumGetInt64(values[0]), values + 1, nulls + 1);
-    }
-    SPI_freetuptable(rows);
+    });
   });
 }
 

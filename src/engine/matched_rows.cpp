@@ -25,10 +25,8 @@ std::vector<RowStore::Column> StoredColumns(const catalog::Table& target,
   for (size_t position : target.row_key->columns)
     stored.push_back(RowStore::ColumnOf(target.columns[position]));
   stored.push_back({INT4OID});
-  for (size_t position : columns) {
-    stored.push_back(RowStore::ColumnOf(target.columns[position]));
-    stored.back().typmod = -1;
-  }
+  for (size_t position : columns)
+    stored.push_back(RowStore::UnlimitedColumnOf(target.columns[position]));
   return stored;
 }
 

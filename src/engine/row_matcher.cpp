@@ -5,9 +5,7 @@
 #include "core/text.h"
 #include "pg/query.h"
 
-extern "C" {
-#include "access/htup_details.h"
-}
+extern "C" {}
 
 namespace pgsync::engine {
 
@@ -16,11 +14,15 @@ using core::Cat;
 namespace {
 
 constexpr char kFoundRelation[] = "pgsync_found";
-// The incoming rows that were not found.
-constexpr char kOthers[] =
-    "pgsync_incoming AS s WHERE NOT EXISTS (SELECT FROM pgsync_found AS f "
-    "WHERE f.n OPERATOR(pg_catalog.=) s.n)";
+// Of an incoming row "s".
+constexpr char kNotFound[] =
+    "NOT EXISTS (SELECT FROM pgsync_found AS f WHERE f.n OPERATOR(pg_catalog.=) s.n)";
 constexpr int kFoundMemory = 4 * 1024;  // kB
+
+// The incoming rows that were not found.
+std::string Others() {
+  return Cat(kIncomingRelation, " AS s WHERE ", kNotFound);
+}
 
 std::vector<size_t> NotedOf(const RowMatching& matching) {
   std::vector<size_t> noted;
@@ -114,7 +116,7 @@ void RowMatcher::Apply() {
     found_.Register();
     if (within_) FindBelow();
     NoteKeys();
-    if (found_.rows() > 0) others.Fill(Cat("SELECT s.* FROM ", kOthers, " ORDER BY s.n"));
+    if (found_.rows() > 0) others.Fill(Cat("SELECT s.* FROM ", Others(), " ORDER BY s.n"));
     if (equal_) {
       RowStore& rest = found_.rows() > 0 ? others : incoming_;
       pg::Call([&] { incoming_.show(rest); });
@@ -148,18 +150,11 @@ void RowMatcher::Find(RowStore& rows) {
   const size_t behind = 1 + 2 * noted_.size();  // what is noted of rows that are matched
   pg::Call([&] {
     incoming_.show(rows);
-    const uint64 count = find_.run(incoming_.first(), incoming_.last());
-    SPITupleTable* const found = SPI_tuptable;
-    const int columns = found->tupdesc->natts;
-    auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * columns));
-    auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * columns));
-    for (uint64 i = 0; i < count; i++) {
-      heap_deform_tuple(found->vals[i], found->tupdesc, values, nulls);
+    find_.run_for_each(incoming_.first(), incoming_.last(), [&](Datum* values, bool* nulls) {
       const int64 n = DatumGetInt64(values[0]);
       found_.put(n, values + 1, nulls + 1);
       if (matched != nullptr) matched->rows().put(n, values + behind, nulls + behind);
-    }
-    SPI_freetuptable(found);
+    });
     incoming_.show(incoming_);
   });
 }
@@ -186,10 +181,8 @@ std::string RowMatcher::RowsBelow() const {
     values += Cat(", ", within_->Value(position, columns_.Value(position)));
   for (size_t position : columns_.carried)
     values += Cat(", ", columns_.Came(position));
-  return Cat(
-      "SELECT DISTINCT ON (s.n) s.n", values, " FROM ", kIncomingRelation, " AS s",
-      within_->joins(), " WHERE ", within_->any(),
-      " AND NOT EXISTS (SELECT FROM pgsync_found AS f WHERE f.n OPERATOR(pg_catalog.=) s.n)");
+  return Cat("SELECT DISTINCT ON (s.n) s.n", values, " FROM ", kIncomingRelation, " AS s",
+             within_->joins(), " WHERE ", within_->any(), " AND ", kNotFound);
 }
 
 void RowMatcher::NoteKeys() {
@@ -216,7 +209,7 @@ void RowMatcher::NoteTranslated(KeyMap* map) {
     came.push_back(columns_.Came(position));
     here.push_back(columns_.Value(position));
   }
-  if (came != here) map->Add(kOthers, came, here);
+  if (came != here) map->Add(Others(), came, here);
 }
 
 }  // namespace pgsync::engine

@@ -29,6 +29,10 @@ class RowStore {
   static Column ColumnOf(const catalog::Column& column) {
     return {column.type, column.typmod, column.collation};
   }
+  /// The same for values of any length: how long they may be is looked at when they are written.
+  static Column UnlimitedColumnOf(const catalog::Column& column) {
+    return {column.type, -1, column.collation};
+  }
   /// See the other constructor.
   RowStore(const char* name, const std::vector<Column>& columns, int memory);
   /// Holds values of some columns of a table. `name`: of the relation, without need of quotes.

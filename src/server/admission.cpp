@@ -228,8 +228,8 @@ void Admission::Authenticate(const net::HttpRequest& request) {
 }
 
 void Admission::Admit(const session::Session& session) {
-  session::NotePeerSession(
-      session);  // first: whoever ends the session from here on finds this peer
+  // First: whoever ends the session from here on finds this peer.
+  session::NotePeerSession(session);
   switch (session::BeginConnection(session.id)) {
     case session::BeginResult::kBegun:
       break;
