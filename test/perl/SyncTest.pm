@@ -13,7 +13,7 @@ use Time::HiRes qw(usleep time);
 
 our @EXPORT = qw(new_sync_node sync_url new_code pull_script run_script fails_with wait_for soon_is
   free_port log_contains no_leftovers http_request fake_peer stop_fake_peers background finished
-  gate at_gate open_gate private_dirty);
+  gate at_gate open_gate private_dirty plant_trap);
 
 # A server with sync preloaded, its own port for peers, and the extension in database postgres.
 sub new_sync_node
@@ -257,6 +257,19 @@ sub private_dirty
 		$sum += $1 if !$shared && /^Private_Dirty:\s+(\d+) kB/;
 	}
 	return $sum;
+}
+
+# A role with tables of its own, and a function that tells, by its sequence, when another role has run it.
+sub plant_trap
+{
+	my ($node, @tables) = @_;
+	return $node->safe_psql('postgres', <<'SQL' . join '', map { "CREATE TABLE mallory.$_ (id int);\n" } @tables);
+CREATE ROLE mallory;
+CREATE SCHEMA mallory AUTHORIZATION mallory;
+SET ROLE mallory;
+CREATE SEQUENCE mallory.loot;
+CREATE FUNCTION mallory.pounce() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_user <> 'mallory' THEN PERFORM nextval('mallory.loot'); END IF; RETURN 1; END $$;
+SQL
 }
 
 END { my $status = $?; stop_fake_peers() if @fake_peers; $? = $status; }

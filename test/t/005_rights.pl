@@ -85,16 +85,7 @@ $a->safe_psql('postgres', "SET ROLE sharer; CREATE VIEW honest AS SELECT id, try
 is(run_script($b, $a, q(SELECT r->>'who' FROM sync_remote_fetch(:c, 'honest') r;), role => 'sharer'), 'sharer', 'it acts as the role');
 
 # Who lists tables trusts none of their owners: what has got the name of one meanwhile, or has become a view, is not read.
-$a->safe_psql('postgres', <<'SQL');
-CREATE ROLE mallory;
-CREATE SCHEMA mallory AUTHORIZATION mallory;
-SET ROLE mallory;
-CREATE SEQUENCE mallory.loot;
-CREATE FUNCTION mallory.pounce() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_user <> 'mallory' THEN PERFORM nextval('mallory.loot'); END IF; RETURN 1; END $$;
-CREATE TABLE mallory.a_first (id int);
-CREATE TABLE mallory.turned (id int);
-CREATE TABLE mallory.z_last (id int);
-SQL
+plant_trap($a, qw(a_first turned z_last));
 {
 	my $bait = background($a, "SET ROLE mallory; BEGIN; LOCK TABLE mallory.a_first IN ACCESS EXCLUSIVE MODE;\n"
 		  . "DO \$\$ BEGIN FOR i IN 1 .. 600 LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'mallory.a_first'::regclass); PERFORM pg_sleep(0.1); END LOOP; END \$\$;\n"

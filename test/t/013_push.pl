@@ -64,14 +64,7 @@ here(q(CREATE TABLE taken (id int PRIMARY KEY); INSERT INTO taken VALUES (1)));
 }
 
 # What becomes a view while the push waits for it runs no code of its owner.
-here(<<'SQL');
-CREATE ROLE mallory;
-CREATE SCHEMA mallory AUTHORIZATION mallory;
-SET ROLE mallory;
-CREATE SEQUENCE mallory.loot;
-CREATE FUNCTION mallory.pounce() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_user <> 'mallory' THEN PERFORM nextval('mallory.loot'); END IF; RETURN 1; END $$;
-CREATE TABLE mallory.turned (id int);
-SQL
+plant_trap($a, 'turned');
 there(q(SET ROLE taker; CREATE TABLE turned (id int)));
 {
 	my $trap = background($a, "SET ROLE mallory; BEGIN; CREATE RULE \"_RETURN\" AS ON SELECT TO mallory.turned DO INSTEAD SELECT 1 AS id WHERE mallory.pounce() = 1;\n"
